@@ -1,0 +1,73 @@
+"""Every lesson in brief: python -m concur_demo."""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+from . import _cli
+from ._report import Report, markdown_table
+from ._text import describe, say
+
+LESSONS = ("copy_threads", "titles_threads", "primes_threads",
+           "primes_pool", "hello_pipe")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run every lesson quickly, print a line of verdict for each.
+
+    Returns the exit status: 1 if a lesson failed; the others are run.
+    """
+    parser = _cli.Parser(
+        prog="concur_demo", usage="python -m concur_demo [options]",
+        description="Run every lesson quickly: what does it claim, and does "
+        "that hold on this machine?",
+        epilog="Each lesson runs alone as well, with a table and a picture: "
+        + ", ".join(f"python -m concur_demo.{name}" for name in LESSONS))
+    _cli.add_forms(parser)
+
+    def command() -> int:
+        options = parser.parse_args(argv)
+        reports = []
+        for report in quick_reports(_cli.progress(quiet=False)):
+            reports.append(report)
+            if options.form is None:
+                _cli.emit(brief(report))
+        if options.form == "json":
+            _cli.emit(json.dumps([one.as_dict() for one in reports], indent=2))
+        elif options.form == "markdown":
+            _cli.emit(markdown_table(
+                [["lesson", "claim", "verdict", "evidence"], *(
+                    [one.lesson, one.claim, *one.verdict]
+                    for one in reports)]))
+        failed = sum(report.failed for report in reports)
+        return 1 if failed or len(reports) < len(LESSONS) else 0
+
+    return _cli.ended(parser.prog, command)
+
+
+def quick_reports(progress: Callable[[str], None]) -> Iterator[Report]:
+    """Yield the report of each lesson; a lesson that fails is told of on
+    standard error, and left out."""
+    for name in LESSONS:
+        try:
+            lesson = importlib.import_module(f"{__package__}.{name}")
+            report = lesson.measure(
+                quick=True,
+                progress=lambda text: progress(f"{name}: {text}"))
+        except Exception as error:
+            say(f"{name}: {describe(error)}")
+        else:
+            for failed in report.errors():
+                _cli.say_error(name, *failed)
+            progress("")
+            yield report
+
+
+def brief(report: Report) -> str:
+    """Return a report as one line."""
+    return (f"{report.lesson}: {report.claim} "
+            f"{report.verdict.word.capitalize()}: {report.verdict.evidence}")
+
+
+if __name__ == "__main__":
+    _cli.start(main)

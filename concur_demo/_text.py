@@ -1,0 +1,59 @@
+"""Text fit for a terminal: one line a thing, and nothing that controls it."""
+
+import os
+import sys
+import unicodedata
+
+# Separators, and the marks that turn the direction of text around.
+UNSAFE = {"Cc", "Cf", "Zl", "Zp"}
+
+
+def printable(text: str) -> str:
+    """Return the text with every character that could move the cursor,
+    break the line or reorder it written as its escape.
+
+    >>> printable("two" + chr(10) + "lines, " + chr(27) + "[31mred")
+    'two\\\\nlines, \\\\x1b[31mred'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in UNSAFE else char
+        for char in text)
+
+
+def describe(error: BaseException) -> str:
+    """Return what went wrong, in one printable line, for a user."""
+    if isinstance(error, OSError) and error.strerror:
+        names = (error.filename, error.filename2)
+        text = ": ".join([error.strerror, *(
+            os.fsdecode(name) if isinstance(name, bytes) else str(name)
+            for name in names if name is not None)])
+    else:
+        text = str(error) or type(error).__name__
+    return printable(text)
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, whole, in a single write.
+
+    So lines of several threads and processes never mix.
+    """
+    if sys.stderr is not None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def plural(thing: str) -> str:
+    """Return the word for several of a thing: threads, processes."""
+    return f"{thing}es" if thing.endswith("s") else f"{thing}s"
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    >>> count(1, "process"), count(2, "process"), count(3, "thread")
+    ('1 process', '2 processes', '3 threads')
+    """
+    return f"{number} {thing if number == 1 else plural(thing)}"

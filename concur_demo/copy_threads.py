@@ -1,0 +1,176 @@
+"""Lesson 1: file I/O on threads.
+
+A thread that reads or writes a file has released the GIL meanwhile, so
+two threads can copy two files at once. What to look for: two copies in
+flight, and less time than one thread takes, as far as the disk allows.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from . import _cli
+from ._machine import this_machine
+from ._measure import Run, Show, best_of, trace, with_speed_ups
+from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
+from ._text import count
+from .whole_files import copy_file
+from .worker_threads import map_threads
+
+CLAIM = "Threads overlap file I/O: two copy files faster than one."
+FILES = 2
+SIZE = 100_000_000  # bytes
+QUICK_SIZE = 50_000_000
+
+
+class Copy(NamedTuple):
+    """One file to copy."""
+
+    source: str
+    destination: str
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.destination}"
+
+
+def copies_on_threads(
+    copies: Iterable[Copy], workers: int
+) -> Iterator[tuple[Copy, int]]:
+    """Yield (copy, bytes copied) for every file, as each is done."""
+    return map_threads(lambda copy: copy_file(*copy), copies, workers)
+
+
+def copies_into(
+    directory: str, sources: Iterable[str]
+) -> list[Copy]:
+    """Return the copies of the sources into a directory, by their names.
+
+    Raises ValueError if it is no directory, or if two have one name.
+    """
+    if not os.path.isdir(directory):
+        raise ValueError(f"{directory} is not a directory to copy into")
+    copies: dict[str, Copy] = {}
+    for source in sources:
+        name = os.path.basename(source.rstrip(os.sep))
+        copy = Copy(source, os.path.join(directory, name))
+        other = copies.setdefault(os.path.normcase(name), copy)
+        if other is not copy:
+            raise ValueError(f"{other.source} and {source} would both be "
+                             f"copied to {copy.destination}")
+    return list(copies.values())
+
+
+@contextlib.contextmanager
+def sample_files(number: int, size: int) -> Iterator[list[str]]:
+    """Make so many files of so many bytes; yield their names; remove them
+    and all else in their directory.
+
+    Raises OSError if there is no room for them and for a copy of each.
+    """
+    with tempfile.TemporaryDirectory(prefix="concur_demo-") as directory:
+        free, needed = shutil.disk_usage(directory).free, 2 * number * size
+        if free < needed:
+            raise OSError(
+                errno.ENOSPC, f"The samples and their copies need "
+                f"{needed:,} bytes, but {free:,} are free (see --size and "
+                "--files)", tempfile.gettempdir())
+        sources = [os.path.join(directory, f"sample-{index + 1}")
+                   for index in range(number)]
+        block = os.urandom(min(size, 2**20))  # nothing a disk can compress
+        for source in sources:
+            with open(source, "wb") as file:
+                for start in range(0, size, len(block)):
+                    file.write(block[:size - start])
+        yield sources
+
+
+def measure(
+    paths: Sequence[str] = (), *,
+    workers: Sequence[int] = (1, 2), quick: bool = False,
+    repeat: int = 1, verbose: bool = False,
+    progress: Callable[[str], None] | None = None,
+    size: int | None = None, files: int = FILES, force: bool = False,
+    show: Show | None = None, keep: bool = True,
+) -> Report:
+    """Return the Report of copying sample files on each number of threads.
+
+    `files` files of `size` bytes are made, and removed in the end. If
+    there are `paths`, SOURCE... DIRECTORY, those sources are copied, once,
+    on the last number of threads; `force` replaces what is there. `show`
+    and `keep` are those of trace(). Raises OSError if there is no room for
+    the samples, ValueError if the paths do not go together.
+    """
+    traced = functools.partial(
+        trace, "copies", map_threads,
+        lambda copy: copy_file(copy.source, copy.destination, force),
+        name=lambda copy: os.path.basename(copy.source),
+        verbose=verbose, show=show, keep=keep)
+
+    def copy_samples(
+        sources: Iterable[str], number: int
+    ) -> tuple[Run, list[tuple[Copy, int]]]:
+        with tempfile.TemporaryDirectory(prefix="concur_demo-") as directory:
+            return traced(copies_into(directory, sources), number)
+
+    runs = []
+    if paths:
+        *sources, directory = paths
+        run, copied = traced(copies_into(directory, sources), workers[-1])
+        runs.append(run)
+    else:
+        with sample_files(
+                files, size or (QUICK_SIZE if quick else SIZE)) as sources:
+            copy_samples(sources, 1)  # fills caches, for all runs alike
+            for number in workers:
+                if progress:
+                    progress(count(number, "thread"))
+                run, copied = best_of(
+                    repeat, lambda: copy_samples(sources, number))
+                runs.append(run)
+    machine = this_machine()
+    runs = with_speed_ups(runs)
+    return Report(
+        "copy_threads", CLAIM, compared(runs, machine, judge), machine,
+        runs, [(f"bytes of {os.path.basename(copy.source)} copied", size)
+               for copy, size in sorted(copied)])
+
+
+def judge(alone: Run, best: Run) -> Verdict:
+    """Return the verdict on CLAIM from one thread and from several."""
+    speed_up = alone.seconds / best.seconds
+    return Verdict(
+        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD,
+        f"{best.workers} threads copied {best.tasks} files in "
+        f"{best.seconds:.3f} s, where one took {alone.seconds:.3f} s, with "
+        f"{best.in_flight:.1f} copies in flight.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the lesson's command line; return its exit status."""
+    parser = _cli.lesson_parser(
+        "copy_threads", CLAIM, "--workers 4 *.jpg backup/", workers=(1, 2))
+    parser.add_argument(
+        "paths", nargs="*", metavar="SOURCE... DIRECTORY",
+        help="copy these files into the directory instead of samples, on "
+        "the last worker count")
+    parser.add_argument(
+        "--force", action="store_true",
+        help="replace files that exist in DIRECTORY")
+    parser.add_argument(
+        "--size", type=_cli.size, metavar="BYTES",
+        help="size of each sample, as 250M (default 100M)")
+    parser.add_argument(
+        "--files", type=_cli.positive, default=FILES, metavar="N",
+        help=f"how many samples (default {FILES})")
+    return _cli.run(
+        parser, measure, argv, own="paths",
+        line=lambda copy, size: f"{copy}\t{size} bytes")
+
+
+if __name__ == "__main__":
+    _cli.start(main)

@@ -1,0 +1,110 @@
+"""Lesson 2: network I/O on threads.
+
+A thread that waits for an answer has released the GIL, so others can send
+their requests meanwhile. What to look for: five threads fetch five slow
+pages in about the time of one, with hardly any core busy.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from . import _cli
+from ._machine import this_machine
+from ._measure import Run, Show, best_of, trace, with_speed_ups
+from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
+from ._text import count
+from .pages import fetch_title, without_password
+from .slow_site import slow_site
+from .worker_threads import map_threads
+
+CLAIM = "Threads overlap network I/O: they wait for their pages together."
+PAGES = 5
+DELAY = 0.2        # seconds, for every page
+QUICK_DELAY = 0.1
+
+
+def titles_on_threads(
+    urls: Iterable[str], workers: int
+) -> Iterator[tuple[str, str]]:
+    """Yield (url, title) for every page, as its answer comes."""
+    return map_threads(fetch_title, urls, workers)
+
+
+def measure(
+    urls: Iterable[str] = (), *,
+    workers: Sequence[int] = (1, 2, 5), quick: bool = False,
+    repeat: int = 1, verbose: bool = False,
+    progress: Callable[[str], None] | None = None,
+    timeout: float = 10.0, show: Show | None = None, keep: bool = True,
+) -> Report:
+    """Return the Report of five slow pages on each number of threads.
+
+    If there are `urls` (they may be endless), those are fetched instead,
+    once, on the last number of threads. `timeout`, in seconds, is that of
+    each fetch. `show` and `keep` are those of trace().
+    """
+    traced = functools.partial(
+        trace, "pages", map_threads,
+        functools.partial(fetch_title, timeout=timeout),
+        name=without_password, verbose=verbose, show=show, keep=keep)
+    if urls:
+        run, titles = traced(urls, workers[-1])
+        runs = [run]
+    else:
+        runs = []
+        with slow_site(QUICK_DELAY if quick else DELAY) as site:
+            urls = [f"{site}{number}" for number in range(1, PAGES + 1)]
+            for number in workers:
+                if progress:
+                    progress(count(number, "thread"))
+                run, titles = best_of(repeat, lambda: traced(urls, number))
+                runs.append(run)
+    machine = this_machine()
+    runs = with_speed_ups(runs)
+    return Report(
+        "titles_threads", CLAIM, compared(runs, machine, judge, 1), machine,
+        runs, [(without_password(url), title) for url, title in titles])
+
+
+def judge(alone: Run, best: Run) -> Verdict:
+    """Return the verdict on CLAIM from one thread and from several."""
+    speed_up = alone.seconds / best.seconds
+    return Verdict(
+        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD,
+        f"{best.workers} threads fetched {best.tasks} pages in "
+        f"{best.seconds:.2f} s, where one took {alone.seconds:.2f} s, with "
+        f"{best.in_flight:.1f} pages in flight and {best.cores_busy:.2f} "
+        "cores busy.")
+
+
+def with_standard_input(urls: Iterable[str]) -> Iterator[str]:
+    """Yield the urls; in place of "-", the lines of standard input."""
+    for url in urls:
+        if url == "-":
+            for line in sys.stdin.buffer:
+                if text := line.decode(errors="replace").strip():
+                    yield text
+        else:
+            yield url
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the lesson's command line; return its exit status."""
+    parser = _cli.lesson_parser(
+        "titles_threads", CLAIM, "--workers 3 http://127.0.0.1:8000/1",
+        workers=(1, 2, 5))
+    parser.add_argument(
+        "urls", nargs="*", metavar="URL",
+        help="print the titles of these pages instead, fetched on the last "
+        "worker count; - reads them from standard input, one a line")
+    parser.add_argument(
+        "--timeout", type=_cli.seconds, default=10.0, metavar="SECONDS",
+        help="how long a page may take (default 10)")
+    return _cli.run(
+        parser, measure, argv, own="urls", expand=with_standard_input,
+        line=lambda url, title: f"{title}\t{without_password(url)}")
+
+
+if __name__ == "__main__":
+    _cli.start(main)
