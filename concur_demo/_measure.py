@@ -114,6 +114,15 @@ class Run:
         """How many cores worked at once: parallelism."""
         return self.cpu_seconds / self.seconds
 
+    FIGURES = ("seconds", "speed-up", "in flight", "cores busy")
+
+    def figures(self) -> list[str]:
+        """Return the FIGURES as they are shown."""
+        return [
+            f"{self.seconds:.3f}",
+            "-" if self.speed_up is None else f"{self.speed_up:.2f}",
+            f"{self.in_flight:.2f}", f"{self.cores_busy:.2f}"]
+
 
 class Recorder:
     """Takes the spans of a run that has just begun, and makes the Run."""

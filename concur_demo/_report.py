@@ -86,13 +86,9 @@ class Report:
 
     def table(self) -> list[list[str]]:
         """Return the runs as rows of text, the first of them headings."""
-        rows = [["variant", plural(self.worker), "seconds", "speed-up",
-                 "in flight", "cores busy"]]
+        rows = [["variant", plural(self.worker), *Run.FIGURES]]
         for run in self.runs:
-            rows.append([
-                run.variant, str(run.workers), f"{run.seconds:.3f}",
-                "-" if run.speed_up is None else f"{run.speed_up:.2f}",
-                f"{run.in_flight:.2f}", f"{run.cores_busy:.2f}"])
+            rows.append([run.variant, str(run.workers), *run.figures()])
         if any(run.spread > NOISY for run in self.runs):
             rows[0].append("spread")
             for row, run in zip(rows[1:], self.runs):
@@ -108,7 +104,7 @@ class Report:
             folded(str(self.machine), width),
             aligned(results),
             aligned(self.table()),
-            _timeline.text(self.runs, width, encoding),
+            _timeline.text(self.runs, width, encoding, self.worker),
             folded(f"Verdict: {self.verdict.word}. {self.verdict.evidence}",
                    width),
             "\n".join(folded(line, width) for line in self.take_home),

@@ -4,8 +4,9 @@ import os
 import sys
 import unicodedata
 
-# Separators, and the marks that turn the direction of text around.
-UNSAFE = {"Cc", "Cf", "Zl", "Zp"}
+# Controls, marks that turn the direction of text around, separators, and
+# the surrogates that stand for the undecodable bytes of a file name.
+UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def printable(text: str) -> str:

@@ -137,7 +137,8 @@ def measure(
     return Report(
         "copy_threads", CLAIM, compared(runs, machine, judge), machine,
         runs, [(f"bytes of {os.path.basename(copy.source)} copied", size)
-               for copy, size in sorted(copied)])
+               for copy, size in sorted(copied)],
+        take_home=[take_home(run) for run in runs[-1:] if run.workers > 1])
 
 
 def judge(alone: Run, best: Run) -> Verdict:
@@ -148,6 +149,13 @@ def judge(alone: Run, best: Run) -> Verdict:
         f"{best.workers} threads copied {best.tasks} files in "
         f"{best.seconds:.3f} s, where one took {alone.seconds:.3f} s, with "
         f"{best.in_flight:.1f} copies in flight.")
+
+
+def take_home(run: Run) -> str:
+    """Return what the figures of a run on several threads tell."""
+    return (f"{run.in_flight:.1f} copies were in flight at a time: the "
+            "system reads and writes for a thread without needing the GIL. "
+            f"It kept {run.cores_busy:.1f} cores busy with that.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -57,7 +57,9 @@ def measure(
         compared(runs, machine, functools.partial(judge, gil=machine.gil)),
         machine, runs,
         [(f"sum of the primes up to {limit}", total)
-         for limit, total in sorted(sums)])
+         for limit, total in sorted(sums)],
+        take_home=[take_home(run, machine.gil) for run in runs[-1:]
+                   if run.workers > 1])
 
 
 def judge(alone: Run, best: Run, gil: bool) -> Verdict:
@@ -74,6 +76,18 @@ def judge(alone: Run, best: Run, gil: bool) -> Verdict:
                        "another program disturbed the runs; try --repeat 3.")
     return Verdict(DOES_NOT_HOLD, f"{figures}: this Python has no GIL, so "
                    "threads run Python code on several cores at once.")
+
+
+def take_home(run: Run, gil: bool) -> str:
+    """Return what the figures of a run on several threads tell."""
+    if gil:
+        return (f"{run.in_flight:.1f} sums were in flight at a time, but "
+                f"{run.cores_busy:.1f} cores were busy: concurrency without "
+                "parallelism. To put more cores to work under the GIL, take "
+                "processes, as primes_pool does.")
+    return (f"{run.in_flight:.1f} sums were in flight at a time, and "
+            f"{run.cores_busy:.1f} cores were busy: without the GIL, threads "
+            "give parallelism too.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -64,7 +64,8 @@ def measure(
     runs = with_speed_ups(runs)
     return Report(
         "titles_threads", CLAIM, compared(runs, machine, judge, 1), machine,
-        runs, [(without_password(url), title) for url, title in titles])
+        runs, [(without_password(url), title) for url, title in titles],
+        take_home=[take_home(run) for run in runs[-1:] if run.workers > 1])
 
 
 def judge(alone: Run, best: Run) -> Verdict:
@@ -76,6 +77,13 @@ def judge(alone: Run, best: Run) -> Verdict:
         f"{best.seconds:.2f} s, where one took {alone.seconds:.2f} s, with "
         f"{best.in_flight:.1f} pages in flight and {best.cores_busy:.2f} "
         "cores busy.")
+
+
+def take_home(run: Run) -> str:
+    """Return what the figures of a run on several threads tell."""
+    return (f"{run.in_flight:.1f} pages were in flight at a time, with "
+            f"{run.cores_busy:.2f} cores busy: waiting needs no core, so "
+            "threads can wait together even under the GIL.")
 
 
 def with_standard_input(urls: Iterable[str]) -> Iterator[str]:
