@@ -12,7 +12,6 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from . import _timeline
 from ._measure import Outcome
 from ._report import Report
 from ._text import describe, printable, say
@@ -144,7 +143,7 @@ def run(
         with replaced_file(svg) if svg else contextlib.nullcontext() as file:
             report = measure(**options, progress=progress(quiet))
             if file:
-                file.write(_timeline.svg(report))
+                file.write(report.svg())
         if not listed:
             show_report(report, form)
         return 1 if report.failed else 0

@@ -2,8 +2,6 @@
 
 import math
 import os
-import pathlib
-import platform
 import sys
 from typing import NamedTuple
 
@@ -26,6 +24,7 @@ class Machine(NamedTuple):
 
 def this_machine() -> Machine:
     """Return the Machine that this process runs on."""
+    import platform  # here, as it is slow to import
     return Machine(
         python=platform.python_version(),
         implementation=platform.python_implementation(),
@@ -39,7 +38,7 @@ def gil_enabled() -> bool:
     return getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-def usable_cores(root: pathlib.Path = pathlib.Path("/")) -> int:
+def usable_cores(root: str = "/") -> int:
     """Return how many cores this process may use at once, at least 1.
 
     That is the fewest of: the cores installed, those it is bound to
@@ -53,7 +52,7 @@ def usable_cores(root: pathlib.Path = pathlib.Path("/")) -> int:
     return max(1, min([cores, *map(math.ceil, _cgroup_limits(root))]))
 
 
-def _cgroup_limits(root: pathlib.Path) -> list[float]:
+def _cgroup_limits(root: str) -> list[float]:
     """Return the CPU limits, in cores, of this process's control groups.
 
     Version 2 keeps "quota period" or "max period" in cpu.max of the group
@@ -61,7 +60,7 @@ def _cgroup_limits(root: pathlib.Path) -> list[float]:
     https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
     """
     limits = []
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in _read(root, "proc/self/cgroup").splitlines():
         number, controllers, group = line.split(":", 2)
         if number == "0":
             top, names = "sys/fs/cgroup", ["cpu.max"]
@@ -70,17 +69,19 @@ def _cgroup_limits(root: pathlib.Path) -> list[float]:
             names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
-        inner = pathlib.PurePosixPath(group.lstrip("/"))
-        for folder in [inner, *inner.parents]:
+        folders = group.split("/")
+        for depth in range(1, len(folders) + 1):
             words = " ".join(
-                _read(root / top / folder / name) for name in names).split()
+                _read(root, top, *folders[1:depth], name)
+                for name in names).split()
             if len(words) == 2 and words[0].isdigit() and int(words[1]):
                 limits.append(int(words[0]) / int(words[1]))
     return limits
 
 
-def _read(path: pathlib.Path) -> str:
+def _read(*path: str) -> str:
     try:
-        return path.read_text()
+        with open(os.path.join(*path)) as file:
+            return file.read()
     except OSError:
         return ""

@@ -5,7 +5,6 @@ result, when it worked and how much CPU time it took. The spans of all the
 tasks make a Run, and a Run knows its figures.
 """
 
-import dataclasses
 import multiprocessing
 import os
 import threading
@@ -89,8 +88,7 @@ def worker_name() -> str:
     return f"{multiprocessing.current_process().name} (pid {os.getpid()})"
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Tasks done once, by so many workers."""
 
     variant: str                # what was done, "equal pieces"
@@ -114,14 +112,15 @@ class Run:
         """How many cores worked at once: parallelism."""
         return self.cpu_seconds / self.seconds
 
-    FIGURES = ("seconds", "speed-up", "in flight", "cores busy")
-
     def figures(self) -> list[str]:
-        """Return the FIGURES as they are shown."""
+        """Return the figures, those of the headings, as they are shown."""
         return [
             f"{self.seconds:.3f}",
             "-" if self.speed_up is None else f"{self.speed_up:.2f}",
             f"{self.in_flight:.2f}", f"{self.cores_busy:.2f}"]
+
+
+FIGURES = ("seconds", "speed-up", "in flight", "cores busy")
 
 
 class Recorder:
@@ -186,7 +185,7 @@ def best_of(
         tries, key=lambda one: (one[0].failed, one[0].seconds))
     seconds = [run.seconds for run, _ in tries]
     spread = (max(seconds) - min(seconds)) / min(seconds)
-    return dataclasses.replace(best, spread=spread), results
+    return best._replace(spread=spread), results
 
 
 def with_speed_ups(runs: Iterable[Run]) -> list[Run]:
@@ -195,7 +194,6 @@ def with_speed_ups(runs: Iterable[Run]) -> list[Run]:
     runs = list(runs)
     alone = {run.variant: run.seconds for run in runs if run.workers == 1}
     return [
-        dataclasses.replace(
-            run, speed_up=alone[run.variant] / run.seconds)
+        run._replace(speed_up=alone[run.variant] / run.seconds)
         if run.variant in alone else run
         for run in runs]

@@ -4,15 +4,13 @@ Whatever a reader sees of a measurement, as text, Markdown, JSON, SVG or
 HTML, comes from a Report.
 """
 
-import dataclasses
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from . import _timeline
 from ._machine import Machine
-from ._measure import Run
+from ._measure import FIGURES, Run
 from ._text import count, plural, printable
 
 HOLDS = "holds"
@@ -55,8 +53,7 @@ def compared(
     return judge(alone[0], min(several, key=lambda run: run.seconds))
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class Report:
+class Report(NamedTuple):
     """What a lesson claims, did, measured and concludes."""
 
     lesson: str                          # "primes_pool"
@@ -86,7 +83,7 @@ class Report:
 
     def table(self) -> list[list[str]]:
         """Return the runs as rows of text, the first of them headings."""
-        rows = [["variant", plural(self.worker), *Run.FIGURES]]
+        rows = [["variant", plural(self.worker), *FIGURES]]
         for run in self.runs:
             rows.append([run.variant, str(run.workers), *run.figures()])
         if any(run.spread > NOISY for run in self.runs):
@@ -97,6 +94,7 @@ class Report:
 
     def text(self, width: int = 80, encoding: str = "utf-8") -> str:
         """Return the report for a terminal of that width and encoding."""
+        from . import _timeline  # here, to start sooner
         results = [[printable(task), printable(str(result))]
                    for task, result in self.results]
         parts = [
@@ -110,6 +108,11 @@ class Report:
             "\n".join(folded(line, width) for line in self.take_home),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
+
+    def svg(self) -> str:
+        """Return the timelines as a picture, an SVG document."""
+        from . import _timeline
+        return _timeline.svg(self)
 
     def markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown."""

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._measure import Run, Span
+from ._measure import FIGURES, Run, Span
 from ._text import count, printable
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ def tooltip(spans: Sequence[Span]) -> str:
 
 def figures(run: Run) -> list[tuple[str, str]]:
     """Return the figures beside a run; its seconds are in the heading."""
-    return list(zip(run.FIGURES, run.figures()))[1:]
+    return list(zip(FIGURES, run.figures()))[1:]
 
 
 def words(

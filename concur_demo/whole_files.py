@@ -1,0 +1,232 @@
+"""Files that are either whole or not there: copy one, or replace one.
+
+Everything is written to a file of its own beside the destination, which
+takes the destination's name in one step once it is complete. Whatever
+stops the work half-way, a full disk, Ctrl-C or a kill, the destination is
+as it was before. Only a kill leaves the unfinished file behind, named
+`.concur_demo-<digits>.part`: it is in nobody's way and can be removed.
+
+Nothing here waits for the disk (fsync): the promise holds when a program
+dies, not when the machine loses power.
+"""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+BLOCK = 1 << 20  # bytes read at once: few calls, yet little memory
+BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change newlines
+NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs
+
+
+def copy_file(
+    source: AnyPath, destination: AnyPath, overwrite: bool = False
+) -> int:
+    """Copy content and permission bits; return the number of bytes.
+
+    `destination` is the name of the copy, not a directory to copy into.
+    It ends up whole or stays untouched. A link there is never written
+    through: it counts as existing, and `overwrite` replaces it.
+
+    Raises FileExistsError when `destination` exists, or appears during
+    the copy, and `overwrite` is false; OSError when `source` is not a
+    regular file, is `destination` itself, or ends too early because
+    somebody shortens it. The error names the file that is at fault.
+    """
+    source, destination = os.fsdecode(source), os.fsdecode(destination)
+    status = os.stat(source)
+    if not stat.S_ISREG(status.st_mode):  # open() waits at a FIFO
+        raise OSError(errno.EINVAL, "Not a regular file", source)
+    if overwrite or status.st_size > BLOCK:  # publish() has the last word
+        check_destination(source, destination, overwrite)
+    reader = os.open(source, os.O_RDONLY | BINARY)
+    try:
+        with Part(destination) as part:
+            copied = copy_content(reader, part.descriptor, status.st_size)
+            if copied < status.st_size:
+                problem = f"Ended after {copied} of {status.st_size} bytes"
+                raise OSError(errno.EIO, problem, source)
+            part.publish(overwrite, status.st_mode & 0o777)
+    except FileExistsError:
+        check_destination(source, destination, overwrite)
+        raise
+    except OSError as error:
+        if error.filename is None:  # read() and write() know no names
+            error.filename, error.filename2 = source, destination
+        raise
+    finally:
+        os.close(reader)
+    return copied
+
+
+def check_destination(
+    source: str, destination: str, overwrite: bool
+) -> None:
+    """Raise OSError if what exists at `destination` has to stay."""
+    if not os.path.exists(destination):
+        return  # a link to nothing is left to publish()
+    mode = os.lstat(destination).st_mode
+    if stat.S_ISDIR(mode):
+        raise named_error(errno.EISDIR, destination)
+    if os.path.samefile(source, destination):
+        problem = "Source and destination are the same file"
+        raise OSError(errno.EINVAL, problem, source, None, destination)
+    if not overwrite:
+        raise named_error(errno.EEXIST, destination)
+    if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", destination)
+
+
+def copy_content(reader: int, writer: int, size: int) -> int:
+    """Copy from one descriptor to another; return the number of bytes.
+
+    `size` is the number expected: a small file needs a small buffer only.
+    """
+    copied = 0
+    block_size = min(size + 4096, BLOCK)
+    while block := os.read(reader, block_size):
+        copied += len(block)
+        while block:  # a disk that is nearly full takes part of a block
+            block = block[os.write(writer, block):]
+    return copied
+
+
+def named_error(number: int, path: str) -> OSError:
+    """The OSError of this errno, in its usual words, about `path`."""
+    return OSError(number, os.strerror(number), path)
+
+
+class Part:
+    """The unfinished file that becomes `destination` by publish().
+
+    It needs the same directory, as nothing changes its file system in
+    one step, and a short name of its own, as the destination's may be as
+    long as a name can be. Left without publish(), it is removed.
+    """
+
+    def __init__(self, destination: str, mode: int = 0o600) -> None:
+        self.destination = destination
+        self.directory = os.path.dirname(destination)
+        name = f".concur_demo-{os.urandom(8).hex()}.part"
+        self.path = os.path.join(self.directory, name)
+        self.mode = mode  # 0o600: nobody else sees a private file's content
+
+    def __enter__(self) -> "Part":
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
+        try:
+            self.descriptor = os.open(self.path, flags, self.mode)
+        except OSError as error:
+            raise OSError(
+                error.errno, error.strerror, self.directory or os.curdir
+            ) from None
+        return self
+
+    def publish(self, overwrite: bool, mode: int | None = None) -> None:
+        """Give the finished file its permission bits and its name."""
+        try:
+            self.close()
+            if mode is not None:
+                os.chmod(self.path, mode)
+            if overwrite:
+                os.replace(self.path, self.destination)
+            else:
+                rename_new(self.path, self.destination)
+        except OSError as error:
+            raise OSError(
+                error.errno, error.strerror, self.destination
+            ) from None
+        self.path = ""
+
+    def close(self) -> None:
+        """Close the file, once: a second close may hit another's file."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what went wrong before matters more
+            self.close()
+        if self.path:
+            with suppress(OSError):
+                if os.name == "nt":  # where read-only files cannot go
+                    os.chmod(self.path, 0o600)
+                os.unlink(self.path)
+
+
+def rename_new(path: str, destination: str) -> None:
+    """Rename `path`, or raise FileExistsError if `destination` exists."""
+    if os.name != "nt":  # only Windows refuses to rename over a file
+        try:
+            os.link(path, destination)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links, such as FAT
+            if os.path.lexists(destination):
+                raise named_error(errno.EEXIST, destination) from None
+        else:
+            os.unlink(path)
+            return
+    os.rename(path, destination)
+
+
+@contextmanager
+def replaced_file(path: AnyPath) -> Iterator[TextIO]:
+    """A text file (UTF-8) that replaces `path` when the block ends well.
+
+    If an exception ends the block, the file at `path` stays as it is.
+    The new file has the permission bits of the old one, or else the usual
+    ones. A link stays, and the file it points to is replaced. What is not
+    a regular file, such as /dev/stdout, is written to directly.
+
+    Raises OSError before the block runs when `path` is a directory or
+    read-only, or when its directory is missing or read-only.
+    """
+    path = os.fsdecode(path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is None or stat.S_ISREG(mode):
+        if mode is not None and not os.access(path, os.W_OK):
+            raise named_error(errno.EACCES, path)
+        yield from replacing_file(path, mode)
+    elif stat.S_ISDIR(mode):
+        raise named_error(errno.EISDIR, path)
+    else:  # without O_NONBLOCK, open() waits for a reader of a FIFO
+        descriptor = os.open(path, os.O_WRONLY | NONBLOCK)
+        if sys.platform != "win32":
+            os.set_blocking(descriptor, True)
+        with text_file(descriptor, closefd=True) as file:
+            yield file
+
+
+def replacing_file(path: str, mode: int | None) -> Iterator[TextIO]:
+    """What replaced_file() does for a regular file, or where none is."""
+    bits = None if mode is None else mode & 0o777
+    try:
+        with Part(os.path.realpath(path), 0o666) as part:
+            with text_file(part.descriptor, closefd=False) as file:
+                yield file
+            part.publish(True, bits)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = path  # write() knows no name
+        raise
+
+
+def text_file(descriptor: int, closefd: bool) -> TextIO:
+    """The descriptor as a text file: UTF-8, lines end in a newline only.
+
+    A file name can hold bytes that are no text; they become backslash
+    escapes rather than an error.
+    """
+    return open(
+        descriptor, "w", encoding="utf-8", errors="backslashreplace",
+        newline="\n", closefd=closefd,
+    )
