@@ -1,5 +1,6 @@
 """Every lesson in brief: python -m concur_demo."""
 
+import contextlib
 import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from . import _cli
 from ._report import Report, markdown_table
 from ._text import describe, say
+from .whole_files import replaced_file
 
 LESSONS = ("copy_threads", "titles_threads", "primes_threads",
            "primes_pool", "hello_pipe")
@@ -24,14 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="Each lesson runs alone as well, with a table and a picture: "
         + ", ".join(f"python -m concur_demo.{name}" for name in LESSONS))
     _cli.add_forms(parser)
+    parser.add_argument(
+        "--html", metavar="FILE",
+        help="also write a page to teach from: code, figures, pictures")
 
     def command() -> int:
         options = parser.parse_args(argv)
         reports = []
-        for report in quick_reports(_cli.progress(quiet=False)):
-            reports.append(report)
-            if options.form is None:
-                _cli.emit(brief(report))
+        with contextlib.ExitStack() as stack:
+            file = (stack.enter_context(replaced_file(options.html))
+                    if options.html else None)
+            for report in quick_reports(_cli.progress(quiet=False)):
+                reports.append(report)
+                if options.form is None:
+                    _cli.emit(brief(report))
+            if file:
+                from ._page import page  # here, to start sooner
+                file.write(page(reports))
         if options.form == "json":
             _cli.emit(json.dumps([one.as_dict() for one in reports], indent=2))
         elif options.form == "markdown":
@@ -51,15 +62,17 @@ def quick_reports(progress: Callable[[str], None]) -> Iterator[Report]:
     for name in LESSONS:
         try:
             lesson = importlib.import_module(f"{__package__}.{name}")
-            report = lesson.measure(
-                quick=True,
-                progress=lambda text: progress(f"{name}: {text}"))
+            try:
+                report = lesson.measure(
+                    quick=True,
+                    progress=lambda text: progress(f"{name}: {text}"))
+            finally:
+                progress("")
         except Exception as error:
             say(f"{name}: {describe(error)}")
         else:
             for failed in report.errors():
                 _cli.say_error(name, *failed)
-            progress("")
             yield report
 
 

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import os
 import shutil
 import signal
 import sys
@@ -14,12 +13,13 @@ from typing import Any, NoReturn
 
 from ._measure import Outcome
 from ._report import Report
-from ._text import describe, printable, say
+from ._text import describe, discard, printable, say
 from .whole_files import replaced_file
 
 # How long an interrupted command may take to tidy up before it is
 # interrupted again: a thread cannot be stopped in the middle of a task.
 GRACE_SECONDS = 2.0
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,6 +28,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         say(f"{self.prog}: {describe(ValueError(message))} (see --help)")
         raise SystemExit(2)
+
+    def print_help(self, file: object = None) -> None:
+        """Print the help as all else: argparse hides a full disk."""
+        emit(self.format_help())
 
 
 def lesson_parser(
@@ -51,6 +55,9 @@ def lesson_parser(
     add_forms(parser)
     parser.add_argument(
         "--svg", metavar="FILE", help="also write the timeline as a picture")
+    parser.add_argument(
+        "--snippet", action="store_true",
+        help="print the lesson as one standalone file, and run nothing")
     parser.add_argument(
         "--verbose", action="store_true",
         help="workers announce start and end of their tasks")
@@ -100,7 +107,11 @@ def size(text: str) -> int:
     """
     units = {"K": 10**3, "M": 10**6, "G": 10**9}
     unit = units.get(text[-1:].upper(), 1)
-    return unit * positive(text if unit == 1 else text[:-1])
+    try:
+        return unit * positive(text if unit == 1 else text[:-1])
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of bytes, such as 4096 or 250M")
 
 
 def positive_list(text: str) -> tuple[int, ...]:
@@ -121,17 +132,21 @@ def run(
     argv: Sequence[str] | None, *,
     own: str | None = None,
     expand: Callable[[Iterable[str]], Iterable[str]] = tuple,
-    line: Callable[[Any, Any], str] = "{} {}".format,
+    line: Callable[[Any, Any], Iterable[str]] = lambda *pair: map(str, pair),
 ) -> int:
     """Parse argv, measure with the options in it, print the report.
 
     Returns the exit status: 0, or 1 if a task failed. A ValueError of
     `measure` is one of usage. `own` names the option with the user's own
-    tasks; if there are some, line(task, result) is printed as each is
-    done, in place of a report, and nothing is kept of it in memory.
+    tasks; if there are some, the texts line(task, result) are printed as
+    each is done, in place of a report, and nothing is kept in memory.
     """
     def command() -> int:
         options = vars(parser.parse_args(argv))
+        if options.pop("snippet"):
+            from ._snippet import snippet  # here, to start sooner
+            emit(snippet(parser.prog))
+            return 0
         form, svg = options.pop("form"), options.pop("svg")
         quiet = options["verbose"]
         listed = False
@@ -141,7 +156,11 @@ def run(
                 quiet = True
                 options |= {"show": show_task, "keep": svg is not None}
         with replaced_file(svg) if svg else contextlib.nullcontext() as file:
-            report = measure(**options, progress=progress(quiet))
+            tell = progress(quiet)
+            try:
+                report = measure(**options, progress=tell)
+            finally:
+                tell("")
             if file:
                 file.write(report.svg())
         if not listed:
@@ -150,8 +169,7 @@ def run(
 
     def show_task(task: Any, outcome: Outcome[Any]) -> None:
         if outcome.span.error is None:
-            emit("\t".join(
-                map(printable, line(task, outcome.result).split("\t"))))
+            emit("\t".join(map(printable, line(task, outcome.result))))
         else:
             say_error(parser.prog, outcome.span.task, outcome.span.error)
 
@@ -201,9 +219,7 @@ def emit(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
     except OSError as error:
-        # What is still in the buffer would fail again when Python ends.
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise OutputClosed from None
         raise OSError(f"standard output: {error.strerror}") from None
@@ -234,20 +250,24 @@ def ended(name: str, command: Callable[[], int]) -> int:
 
 def start(main: Callable[[], int]) -> NoReturn:
     """Run a lesson's main as the command of this process, and exit."""
-    signals = [
-        number for name in ("SIGINT", "SIGTERM", "SIGALRM")
-        if (number := getattr(signal, name, None)) is not None]
-    for number in signals:
+    for number in INTERRUPTS:
         signal.signal(number, _interrupt)
     status = main()
-    for number in signals:  # nothing is left to tidy up
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM
-                      else signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # to tidy up
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
     sys.exit(status)
 
 
 def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
-    """Tidy up and end, soon: as for Ctrl-C, so when asked to terminate."""
-    if hasattr(signal, "setitimer"):  # raises SIGALRM
+    """Tidy up and end, soon: as for Ctrl-C, so when asked to terminate.
+
+    Another Ctrl-C would not end it sooner, but leave things behind.
+    """
+    if hasattr(signal, "setitimer"):
+        for other in INTERRUPTS:
+            signal.signal(other, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, lambda _, at: _interrupt(number, at))
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
     raise KeyboardInterrupt(number)

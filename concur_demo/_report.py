@@ -4,7 +4,7 @@ Whatever a reader sees of a measurement, as text, Markdown, JSON, SVG or
 HTML, comes from a Report.
 """
 
-import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ CANNOT_TELL = "cannot tell"
 FASTER = 1.15  # a speed-up above what a noisy machine feigns
 SHORT_SECONDS = 0.005  # below this a run is more noise than work
 NOISY = 0.10  # a spread of repeated runs that is worth showing
+NUMBER = re.compile(r"-|[0-9.]*[0-9]%?")
 
 
 class Verdict(NamedTuple):
@@ -42,13 +43,13 @@ def compared(
     if failed:
         return Verdict(CANNOT_TELL, f"{count(failed, 'task')} failed.")
     if not alone or not several:
-        return Verdict(CANNOT_TELL, "it takes a run on one worker and one "
+        return Verdict(CANNOT_TELL, "It takes a run on one worker and one "
                        "on several, as --workers 1,2 has them.")
     if min(run.seconds for run in runs) < SHORT_SECONDS:
-        return Verdict(CANNOT_TELL, "the runs are too short to compare; "
+        return Verdict(CANNOT_TELL, "The runs are too short to compare; "
                        "give them more work.")
     if machine.cores < needed_cores:
-        return Verdict(CANNOT_TELL, "only "
+        return Verdict(CANNOT_TELL, "Only "
                        f"{count(machine.cores, 'core')} may be used here.")
     return judge(alone[0], min(several, key=lambda run: run.seconds))
 
@@ -114,6 +115,11 @@ class Report(NamedTuple):
         from . import _timeline
         return _timeline.svg(self)
 
+    def _repr_html_(self) -> str:
+        """Return table, timelines and verdict, as a notebook shows them."""
+        from . import _page
+        return _page.fragment(self)
+
     def markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown."""
         results = [["task", "result"], *(
@@ -131,6 +137,7 @@ class Report(NamedTuple):
 
     def json(self) -> str:
         """Return the report as JSON; times in seconds."""
+        import json  # here, to start sooner
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,16 +179,20 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_table(rows: Iterable[Sequence[str]]) -> str:
-    """Return the rows, headings first, as a Markdown table; numbers and
-    their headings stand to the right."""
-    head, *body = [[escaped(cell) for cell in row] for row in rows]
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join(
-        "| " + " | ".join(row) + " |" for row in [head, rule, *body])
+    """Return the rows, headings first, as a Markdown table; columns of
+    numbers stand to the right."""
+    head, *body = rows
+    rule = ["---:" if all(map(NUMBER.fullmatch, column)) else "---"
+            for column in zip(*body)] or ["---" for _ in head]
+    cells = [[escaped(cell) for cell in row] for row in [head, *body]]
+    return "\n".join("| " + " | ".join(row) + " |"
+                     for row in [cells[0], rule, *cells[1:]])
 
 
 def escaped(text: str) -> str:
-    """Return the text so that Markdown shows it as it is, in one line."""
-    return "".join(
-        f"\\{char}" if char in r"\`*_[]<>|#~&!" else char
-        for char in printable(text))
+    """Return the text so that Markdown shows it as it is, in one line:
+    nothing in it is markup, an address to link or a name to mention."""
+    text = re.sub(r"[\\`*_\[\]<>|#~&$]|:(?=//)|(?<=www)\.", r"\\\g<0>",
+                  printable(text), flags=re.IGNORECASE)
+    # GitHub sees mentions (@name, #1) even behind a backslash.
+    return re.sub(r"(?<=@)|(?<=#)(?=\w)", "<!-- -->", text)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-import unicodedata
+from typing import TextIO
 
 # Controls, marks that turn the direction of text around, separators, and
 # the surrogates that stand for the undecodable bytes of a file name.
@@ -18,6 +18,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
+    import unicodedata  # here, as it is rarely needed, to start sooner
     return "".join(
         char.encode("unicode_escape").decode()
         if unicodedata.category(char) in UNSAFE else char
@@ -39,11 +40,26 @@ def describe(error: BaseException) -> str:
 def say(line: str) -> None:
     """Write a line to standard error, whole, in a single write.
 
-    So lines of several threads and processes never mix.
+    So lines of several threads and processes never mix. Where standard
+    error is closed or full, nobody is there to be told.
     """
     if sys.stderr is not None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+        except OSError:
+            discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Lose what is written to a stream that has failed.
+
+    What is still in its buffer would fail once more when Python ends.
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def plural(thing: str) -> str:

@@ -7,6 +7,7 @@ flight, and less time than one thread takes, as far as the disk allows.
 
 import contextlib
 import errno
+import filecmp
 import functools
 import os
 import shutil
@@ -20,7 +21,7 @@ from ._measure import Run, Show, best_of, trace, with_speed_ups
 from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
 from ._text import count
 from .whole_files import copy_file
-from .worker_threads import map_threads
+from .worker_threads import map_few, map_threads
 
 CLAIM = "Threads overlap file I/O: two copy files faster than one."
 FILES = 2
@@ -36,13 +37,6 @@ class Copy(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.destination}"
-
-
-def copies_on_threads(
-    copies: Iterable[Copy], workers: int
-) -> Iterator[tuple[Copy, int]]:
-    """Yield (copy, bytes copied) for every file, as each is done."""
-    return map_threads(lambda copy: copy_file(*copy), copies, workers)
 
 
 def copies_into(
@@ -66,13 +60,28 @@ def copies_into(
 
 
 @contextlib.contextmanager
+def scratch_directory() -> Iterator[str]:
+    """Make a temporary directory; yield its name; remove it, also if
+    Ctrl-C comes while it is being removed."""
+    scratch = tempfile.TemporaryDirectory(prefix="concur_demo-")
+    try:
+        yield scratch.name
+    finally:
+        try:
+            scratch.cleanup()
+        except KeyboardInterrupt:
+            scratch.cleanup()
+            raise
+
+
+@contextlib.contextmanager
 def sample_files(number: int, size: int) -> Iterator[list[str]]:
     """Make so many files of so many bytes; yield their names; remove them
     and all else in their directory.
 
     Raises OSError if there is no room for them and for a copy of each.
     """
-    with tempfile.TemporaryDirectory(prefix="concur_demo-") as directory:
+    with scratch_directory() as directory:
         free, needed = shutil.disk_usage(directory).free, 2 * number * size
         if free < needed:
             raise OSError(
@@ -81,12 +90,37 @@ def sample_files(number: int, size: int) -> Iterator[list[str]]:
                 "--files)", tempfile.gettempdir())
         sources = [os.path.join(directory, f"sample-{index + 1}")
                    for index in range(number)]
-        block = os.urandom(min(size, 2**20))  # nothing a disk can compress
+        for source in sources:
+            write_sample(source, size)
+        yield sources
+
+
+def write_sample(path: str, size: int) -> None:
+    """Make a file of that many bytes, which no disk can compress."""
+    block = os.urandom(min(size, 2**20))
+    try:
+        with open(path, "wb") as file:
+            for start in range(0, size, len(block)):
+                file.write(block[:size - start])
+    except OSError as error:  # write() knows no name
+        raise OSError(error.errno, error.strerror, path) from None
+
+
+def example() -> None:
+    """Copy two files on two threads; compare each with its copy."""
+    with tempfile.TemporaryDirectory() as directory:
+        sources = [os.path.join(directory, name) for name in "ab"]
         for source in sources:
             with open(source, "wb") as file:
-                for start in range(0, size, len(block)):
-                    file.write(block[:size - start])
-        yield sources
+                file.write(os.urandom(10_000_000))
+        for source, copy in map_few(copy_beside, sources, workers=2):
+            same = filecmp.cmp(source, copy, shallow=False)
+            print(os.path.basename(copy), "equal" if same else "not equal")
+
+
+def copy_beside(source: str) -> str:
+    """Copy a file to a file beside it; return the name of the copy."""
+    return shutil.copy(source, f"{source}.copy")
 
 
 def measure(
@@ -114,10 +148,13 @@ def measure(
     def copy_samples(
         sources: Iterable[str], number: int
     ) -> tuple[Run, list[tuple[Copy, int]]]:
-        with tempfile.TemporaryDirectory(prefix="concur_demo-") as directory:
+        with scratch_directory() as directory:
             return traced(copies_into(directory, sources), number)
 
     runs = []
+    if len(paths) == 1:
+        raise ValueError(f"{paths[0]}: a source and a directory to copy it "
+                         "into belong together")
     if paths:
         *sources, directory = paths
         run, copied = traced(copies_into(directory, sources), workers[-1])
@@ -177,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"how many samples (default {FILES})")
     return _cli.run(
         parser, measure, argv, own="paths",
-        line=lambda copy, size: f"{copy}\t{size} bytes")
+        line=lambda copy, size: (str(copy), f"{size} bytes"))
 
 
 if __name__ == "__main__":

@@ -174,6 +174,23 @@ def talk(child: Child, messages: int) -> Talk:
     return Talk(greeting, confirmation, echoed, seconds / messages)
 
 
+def example() -> None:
+    """Let a child process greet, and answer it, through one pipe."""
+    mine, childs = multiprocessing.Pipe()
+    process = multiprocessing.Process(
+        target=child_program, args=(childs, mine, echo), daemon=True)
+    process.start()
+    childs.close()
+    if not mine.poll(timeout=10):
+        raise TimeoutError("the child says nothing")
+    child = mine.recv()  # or EOFError, if the child has died
+    print(f"{child.name}: my pid is {child.pid}, my parent's {child.ppid}")
+    mine.send(f"I am the parent, and my pid is {os.getpid()}")
+    print(mine.recv())
+    mine.close()  # the child has nobody to talk to, and ends
+    process.join()
+
+
 def measure(
     *, workers: Sequence[int] = (1,), quick: bool = False, repeat: int = 1,
     verbose: bool = False, progress: Callable[[str], None] | None = None,

@@ -12,6 +12,7 @@ import heapq
 import importlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from . import _cli
@@ -73,8 +74,36 @@ def added_up(sums: Iterable[tuple[Piece, int]]) -> dict[int, int]:
 
 
 def sums_on_pool(limits: Iterable[int], workers: int) -> dict[int, int]:
-    """Return, for each limit, the sum of the primes up to it."""
-    return added_up(map_pool(sum_piece, equal_pieces(limits), workers))
+    """Return, for each limit, the sum of the primes up to it.
+
+    Pool alone, without what map_pool adds to it. Raises ChildProcessError
+    if a worker process dies.
+    """
+    pieces = equal_pieces(limits)
+    others = set(multiprocessing.active_children())
+    with multiprocessing.Pool(workers) as pool:
+        team = set(multiprocessing.active_children()) - others
+        sums = pool.imap(sum_piece, pieces)
+        return added_up([(piece, result_of(sums, team)) for piece in pieces])
+
+
+def result_of(results: Any, team: Iterable[BaseProcess]) -> Any:
+    """Return the next result of a pool, whose workers are the team."""
+    while True:
+        try:
+            return results.next(timeout=1)
+        except multiprocessing.TimeoutError:
+            # Pool waits for ever for a dead worker (CPython issue 96062).
+            for process in team:
+                if not process.is_alive():
+                    raise ChildProcessError(f"{process.name} died") from None
+
+
+def example() -> None:
+    """Print three sums of primes, from two processes."""
+    limits = [250_000, 500_000, 1_000_000]
+    for limit, total in sums_on_pool(limits, workers=2).items():
+        print("primes up to", limit, "add up to", total)
 
 
 def measure(
@@ -131,10 +160,14 @@ def judge(alone: Run, best: Run) -> Verdict:
         f"times as fast as one and kept {best.cores_busy:.2f} cores busy.")
     if min(speed_up, best.cores_busy) >= FASTER:
         return Verdict(HOLDS, figures)
-    if alone.cores_busy < 0.9 or speed_up >= FASTER:
-        return Verdict(CANNOT_TELL, f"{figures} One process got only "
-                       f"{alone.cores_busy:.2f} of a core: other programs "
-                       "are using this machine.")
+    if alone.in_flight < 0.9:
+        return Verdict(CANNOT_TELL, f"{figures} One process was at work only "
+                       f"{alone.in_flight:.0%} of its time, as starting it "
+                       "took the rest: give it more work.")
+    share = alone.cpu_seconds / alone.task_seconds
+    if share < 0.9 or speed_up >= FASTER:
+        return Verdict(CANNOT_TELL, f"{figures} One process got {share:.2f} "
+                       "of a core: other programs are using this machine.")
     return Verdict(DOES_NOT_HOLD, figures)
 
 

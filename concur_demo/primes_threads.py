@@ -6,7 +6,7 @@ and finish no sooner than one. On a free-threaded Python they do.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from . import _cli
 from ._machine import this_machine
@@ -15,20 +15,27 @@ from ._report import (
     CANNOT_TELL, DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared)
 from ._text import count
 from .primes import sum_primes_up_to
-from .worker_threads import map_threads
+from .worker_threads import map_few, map_threads
 
 CLAIM = "Threads make CPU-bound work no faster, because of the GIL."
 LIMITS = (1_000_000, 2_000_000, 3_000_000)
 QUICK_LIMITS = (300_000, 600_000, 900_000)
 
 
-def sums_on_threads(limits: Iterable[int], workers: int) -> dict[int, int]:
+def sums_on_threads(limits: Sequence[int], workers: int) -> dict[int, int]:
     """Return, for each limit, the sum of the primes up to it.
 
     >>> sums_on_threads([10, 100], workers=2)
     {10: 17, 100: 1060}
     """
-    return dict(sorted(map_threads(sum_primes_up_to, limits, workers)))
+    return dict(sorted(map_few(sum_primes_up_to, limits, workers)))
+
+
+def example() -> None:
+    """Print three sums of primes, from two threads."""
+    limits = [250_000, 500_000, 1_000_000]
+    for limit, total in sums_on_threads(limits, workers=2).items():
+        print("primes up to", limit, "add up to", total)
 
 
 def measure(

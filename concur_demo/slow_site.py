@@ -11,7 +11,7 @@ import http.server
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -91,10 +91,18 @@ def slow_site(delay: float = 0.2, port: int = 0) -> Iterator[str]:
             thread.join()
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="slow_site", description="A web site that answers slowly.",
+    parser = Parser(
+        prog="slow_site", usage="python -m concur_demo.slow_site [options]",
+        description="A web site that answers slowly.",
         epilog="Example: python -m concur_demo.slow_site --delay 1")
     parser.add_argument("--delay", type=float, default=0.2, metavar="SECONDS",
                         help="how late every page is (default 0.2)")
@@ -103,13 +111,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if not 0 <= options.delay < threading.TIMEOUT_MAX:
         parser.error(f"--delay {options.delay}: give 0 or more seconds")
+    if not 0 <= options.port <= 65535:
+        parser.error(f"--port {options.port}: give 0 to 65535")
     try:
         with slow_site(options.delay, options.port) as url:
             print(f"Serving {url}1, {url}2 and so on, each "
                   f"{options.delay:g} s late. Ctrl-C ends it.", flush=True)
             threading.Event().wait()
-    except (OSError, OverflowError) as error:
-        print(f"slow_site: port {options.port}: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"slow_site: port {options.port}: {error.strerror}",
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

@@ -6,7 +6,9 @@ pages in about the time of one, with hardly any core busy.
 """
 
 import functools
+import html.parser
 import sys
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import _cli
@@ -16,7 +18,7 @@ from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
 from ._text import count
 from .pages import fetch_title, without_password
 from .slow_site import slow_site
-from .worker_threads import map_threads
+from .worker_threads import map_few, map_threads
 
 CLAIM = "Threads overlap network I/O: they wait for their pages together."
 PAGES = 5
@@ -24,11 +26,38 @@ DELAY = 0.2        # seconds, for every page
 QUICK_DELAY = 0.1
 
 
-def titles_on_threads(
-    urls: Iterable[str], workers: int
-) -> Iterator[tuple[str, str]]:
-    """Yield (url, title) for every page, as its answer comes."""
-    return map_threads(fetch_title, urls, workers)
+class TitleParser(html.parser.HTMLParser):
+    """Collects the text of a page's title."""
+
+    title = ""
+    inside = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.inside = tag == "title"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.title += data
+
+
+def title_of(url: str) -> str:
+    """Return the title of a page that is well-formed; fetch_title is for
+    the others."""
+    parser = TitleParser()
+    with urllib.request.urlopen(url, timeout=10) as page:
+        parser.feed(page.read().decode("utf-8", "replace"))
+    return " ".join(parser.title.split())
+
+
+def example() -> None:
+    """Fetch five slow pages on five threads; print their titles."""
+    with slow_site(DELAY) as site:
+        urls = [f"{site}{number}" for number in range(1, PAGES + 1)]
+        for url, title in map_few(title_of, urls, workers=5):
+            print(title, url, sep="\t")
 
 
 def measure(
@@ -90,6 +119,8 @@ def with_standard_input(urls: Iterable[str]) -> Iterator[str]:
     """Yield the urls; in place of "-", the lines of standard input."""
     for url in urls:
         if url == "-":
+            if sys.stdin is None:
+                raise OSError("standard input is closed")
             for line in sys.stdin.buffer:
                 if text := line.decode(errors="replace").strip():
                     yield text
@@ -111,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="how long a page may take (default 10)")
     return _cli.run(
         parser, measure, argv, own="urls", expand=with_standard_input,
-        line=lambda url, title: f"{title}\t{without_password(url)}")
+        line=lambda url, title: (title, without_password(url)))
 
 
 if __name__ == "__main__":

@@ -2,21 +2,20 @@
 
 map_pool is the idea. The rest makes sure that it ends: Pool by itself
 waits for ever when a worker is killed (CPython issue 96062) or when an
-exception cannot be unpickled (103061), and its workers go on when their
-parent is killed.
+exception cannot be unpickled (103061), and its workers go on working when
+their parent is killed.
 """
 
 import contextlib
 import multiprocessing
-import multiprocessing.connection
 import multiprocessing.pool
-import multiprocessing.process
 import os
 import pickle
 import queue
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -26,7 +25,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.2  # how often to look whether a worker has died
-STOP_SECONDS = 1.0  # how long a pool may take to stop its workers
+START_SECONDS = 30.0  # how long a pool may take until a worker answers
+STOP_SECONDS = 1.0  # how long it may take to stop its workers
 
 
 def map_pool(
@@ -39,8 +39,8 @@ def map_pool(
     pickle can send to another process. `pool_factory` is the class of the
     pool, multiprocessing.Pool or one with its interface. Raises what work
     and tasks raise, with a note that names the task; ChildProcessError if
-    a worker process dies; ValueError if workers is less than 1. When the
-    iterator ends or is closed, so do the processes.
+    a worker process ends before the work is done; ValueError if workers is
+    less than 1. When the iterator ends or is closed, so do the processes.
 
     >>> from multiprocessing.pool import ThreadPool
     >>> sorted(map_pool(abs, [-1, 2, -3], 2, pool_factory=ThreadPool))
@@ -69,9 +69,10 @@ def _map_pool(
             team.check()
             with contextlib.suppress(queue.Empty):
                 task, answer = done.get(timeout=LOOK_SECONDS)
-                return task, *answer.open()
+                return task, *opened(answer)
 
-    with started(pool_factory, workers) as (pool, team):
+    with started(pool_factory, workers) as pool:
+        team = Team(pool)
         yield from in_completion_order(
             tasks, submit, next_done, done.empty, workers + AHEAD)
 
@@ -87,6 +88,9 @@ class Sealed:
         self.value = value
         self.data = data
 
+    def __repr__(self) -> str:
+        return repr(self.value)  # told by Pool if it cannot be pickled
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Sealed, (None, self.data or pickle.dumps(self.value))
 
@@ -100,93 +104,168 @@ def run_task(call: Sealed) -> Sealed:
         work, task = call.open()
         return Sealed((work(task), None))
     except BaseException as error:  # even SystemExit: the worker lives on
-        return Sealed((None, error))
+        return Sealed((None, sendable(error)))
+
+
+def sendable(error: BaseException) -> BaseException:
+    """Return the error; if pickle cannot send it, one that tells it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        text = traceback.format_exception_only(error)
+        return RuntimeError("".join(text).strip())
+
+
+def opened(answer: Sealed) -> Any:
+    """Return the (result, error) that a worker has sent."""
+    try:
+        return answer.open()
+    except Exception as error:  # of any kind: unpickling runs any code
+        return None, error
 
 
 class Team:
-    """The processes of a pool, watched."""
+    """The worker processes of a pool, watched."""
 
-    def __init__(self, processes: Iterable[Any]) -> None:
-        self.processes = list(processes)
-        self.looked = time.monotonic()
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.processes = worker_processes(pool)
+        self.looked = self.started = time.monotonic()
+        # A worker that was killed even before we knew of it may have taken
+        # a lock of the pool with it. Then this is never answered.
+        self.first_task = pool.apply_async(os.getpid)
 
     def check(self) -> None:
         """Raise ChildProcessError if a process has ended."""
-        if time.monotonic() < self.looked + LOOK_SECONDS:
+        now = time.monotonic()
+        if now < self.looked + LOOK_SECONDS:
             return
-        self.looked = time.monotonic()
-        dead = multiprocessing.connection.wait(
-            [process.sentinel for process in self.processes], timeout=0)
-        for process in self.processes:
-            if process.sentinel in dead:
-                # Under forkserver an exit status can be read but once;
-                # leave the pool's own thread the time to do so.
-                time.sleep(LOOK_SECONDS)
+        self.looked = now
+        before, self.processes = self.processes, worker_processes(self.pool)
+        for process in before:
+            if process not in self.processes:
                 raise ChildProcessError(obituary(process))
+        if (now > self.started + START_SECONDS
+                and not self.first_task.ready()):
+            raise ChildProcessError(
+                f"no worker process answered for {START_SECONDS:g} s")
+
+
+def worker_processes(pool: Any) -> list[Any]:
+    """Return the processes of a pool that are alive, as far as it knows.
+
+    None if it has none: its workers are threads, or on a cluster.
+    """
+    # Private, but nothing public will do. active_children() is of all the
+    # program's processes; and it must not be called, nor an exitcode be
+    # read, while the pool's own thread may be doing so: under forkserver
+    # only one of them would get it, the other 255. The pool drops a
+    # process from this list once it has seen its end.
+    return [worker for worker in list(getattr(pool, "_pool", ()))
+            if hasattr(worker, "sentinel")]
 
 
 def obituary(process: Any) -> str:
-    """Return in a sentence how a process that has ended did so."""
+    """Return in a sentence how a process left us."""
     code = process.exitcode
-    if code is not None and code < 0:
-        try:
-            end = f"was killed by {signal.Signals(-code).name}"
-        except ValueError:
-            end = f"was killed by signal {-code}"
-    else:
+    if code is None:
+        end = "hung up"
+    elif code >= 0:
         end = f"ended with exit status {code}"
-    return (f"worker process {process.name} (pid {process.pid}) {end}, "
-            "and its task is lost")
+    else:
+        names = {number.value: number.name for number in signal.Signals}
+        end = f"was killed by {names.get(-code, f'signal {-code}')}"
+    return (f"process {process.name} (pid {process.pid}) {end} "
+            "before its work was done")
 
 
 @contextlib.contextmanager
-def started(
-    pool_factory: Callable[..., Any], workers: int
-) -> Iterator[tuple[Any, Team]]:
-    """Start a pool; yield it and its Team; in the end stop its workers."""
-    others = set(multiprocessing.active_children())
-    with workers_signals():
-        pool = pool_factory(workers, initializer=serve_parent)
-    team = Team(set(multiprocessing.active_children()) - others)
+def started(pool_factory: Callable[..., Any], workers: int) -> Iterator[Any]:
+    """Start a pool; in the end, however that comes, stop its workers."""
+    pool = None
     try:
-        if team.processes and len(team.processes) < workers:
-            raise ChildProcessError("a worker process died at its start")
-        yield pool, team
+        with workers_signals():
+            pool = pool_factory(workers, initializer=serve_parent)
+        yield pool
     finally:
-        # A worker that is killed may take a lock of the pool with it;
-        # terminate() then waits for ever (CPython issue 73945).
-        stopping = threading.Thread(target=pool.terminate, daemon=True)
-        stopping.start()
-        stopping.join(STOP_SECONDS)
-        for process in set(multiprocessing.active_children()) - others:
-            process.kill()
-            process.join()
+        if pool is not None:
+            with workers_signals():  # a second Ctrl-C must wait
+                stop(pool)
+
+
+def stop(pool: Any) -> None:
+    """End the workers of a pool, whatever they are doing."""
+    # A worker that is killed may take a lock of the pool with it;
+    # terminate() then waits for ever (CPython issue 73945).
+    stopping = threading.Thread(target=pool.terminate, daemon=True)
+    stopping.start()
+    stopping.join(STOP_SECONDS)
+    for process in worker_processes(pool):
+        process.kill()
+        process.join()
 
 
 @contextlib.contextmanager
 def workers_signals() -> Iterator[None]:
-    """Have processes that start meanwhile ignore Ctrl-C, which a terminal
-    sends to them too, and end quietly when terminated."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set signals
+    """Hold Ctrl-C and SIGTERM back until the end. Processes that start
+    meanwhile ignore Ctrl-C, which a terminal sends to them too."""
+    with interrupts_blocked(), terminations_held():
+        yield
+
+
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C, here and for good in processes that start meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
         return
-    before = {number: signal.signal(number, action) for number, action in [
-        (signal.SIGINT, signal.SIG_IGN), (signal.SIGTERM, signal.SIG_DFL)]}
+    from multiprocessing import resource_tracker
+    # Before Python 3.13.2 the start of this helper process lets Ctrl-C
+    # through again (CPython issue 127586): have that done with.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        for number, action in before.items():
-            signal.signal(number, action)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def terminations_held() -> Iterator[None]:
+    """Hold SIGTERM back, here; processes that fork meanwhile end by it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a handler
+        return
+    # Not blocked as well: if Pool starts the fork server now, what that
+    # starts, ever after, could not be terminated.
+    here = os.getpid()
+    held = []
+
+    def hold(number: int, frame: Any) -> None:
+        if os.getpid() == here:
+            held.append(number)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for number in held[:1]:
+            signal.raise_signal(number)
 
 
 def serve_parent() -> None:
     """Make a worker process ignore Ctrl-C and end when its parent does."""
     parent = multiprocessing.parent_process()
-    if parent is None:  # a worker that is a thread, or is on a cluster
+    if (parent is None  # a worker on a cluster, or a thread
+            or threading.current_thread() is not threading.main_thread()):
         return
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def end_with_parent() -> None:
         parent.join()

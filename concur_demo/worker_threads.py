@@ -3,7 +3,8 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    Callable, Generator, Iterable, Iterator, Sequence)
 from typing import Any, TypeVar
 
 Task = TypeVar("Task")
@@ -39,9 +40,11 @@ def map_threads(
     # in_completion_order keeps the bound that a Queue's maxsize would.
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threads: list[threading.Thread] = []
+    begun: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+    started = 0
 
     def serve() -> None:
+        begun.put(threading.current_thread())
         while (task := inbox.get()) is not STOP:
             try:
                 outbox.put((task, work(task), None))
@@ -50,24 +53,29 @@ def map_threads(
         inbox.put(STOP)  # for the next thread
 
     def submit(task: Task) -> None:
+        nonlocal started
         inbox.put(task)
-        if len(threads) < workers:  # never more threads than tasks
-            thread = threading.Thread(
-                target=serve, name=f"thread {len(threads) + 1}", daemon=True)
+        if started < workers:  # never more threads than tasks
+            started += 1
+            name = f"thread {started}"
             try:
-                thread.start()
-            except RuntimeError as error:
-                raise RuntimeError(f"thread {len(threads) + 1} of {workers} "
-                                   f"cannot start: {error}") from error
-            threads.append(thread)
+                threading.Thread(target=serve, name=name, daemon=True).start()
+            except Exception as error:
+                started -= 1
+                raise RuntimeError(
+                    f"{name} of {workers} cannot start: {error}") from error
 
     def stop() -> None:
         with contextlib.suppress(queue.Empty):
             while True:  # drop what no thread has begun
                 inbox.get_nowait()
         inbox.put(STOP)
-        for thread in threads:
-            thread.join()
+        for _ in range(started):
+            # Ctrl-C may have interrupted start(); a thread cannot be joined
+            # before it has begun. Nor can it join itself, which it would
+            # if Python's garbage collector, run there, closes the iterator.
+            with contextlib.suppress(RuntimeError, queue.Empty):
+                begun.get(timeout=1).join()
 
     return in_completion_order(
         tasks, submit, outbox.get, outbox.empty, workers + AHEAD, stop)
@@ -109,7 +117,7 @@ def _result(
     task: Task, result: Result, error: BaseException | None
 ) -> tuple[Task, Result]:
     if error is not None:
-        error.add_note(f"task: {task!r}")
+        error.add_note(f"task: {shown(task)}")
         raise error
     return task, result
 
@@ -124,6 +132,42 @@ def _until_error(
             yield task
             taken += 1
     except Exception as error:
-        after = f", after {task!r}" if taken else ""
+        after = f", after {shown(task)}" if taken else ""
         error.add_note(f"task {taken + 1} could not be taken{after}")
         trouble.append(error)
+
+
+def shown(task: object) -> str:
+    """Return a task as Python shows it, in 200 characters at most."""
+    try:
+        return f"{task!r:.200}"
+    except Exception:  # of its __repr__: it must not hide the task's error
+        return f"a {type(task).__name__} that cannot be shown"
+
+
+def map_few(
+    work: Callable[[Any], Any], tasks: Sequence[Any], workers: int
+) -> list[tuple[Any, Any]]:
+    """Return (task, work(task)) for each of a few tasks, as they are done.
+
+    What map_threads does, for a slide: all tasks are taken at once, all are
+    waited for, and one that fails has its exception for a result.
+
+    >>> sorted(map_few(abs, [-1, 2, -3], workers=2))
+    [(-3, 3), (-1, 1), (2, 2)]
+    """
+    todo: queue.Queue[Any] = queue.Queue()
+    done: queue.Queue[Any] = queue.Queue()
+    for task in [*tasks, *[STOP] * workers]:
+        todo.put(task)
+
+    def serve() -> None:
+        while (task := todo.get()) is not STOP:
+            try:
+                done.put((task, work(task)))
+            except BaseException as error:  # or nobody would hear of it
+                done.put((task, error))
+
+    for _ in range(workers):
+        threading.Thread(target=serve).start()
+    return [done.get() for _ in tasks]

@@ -1,7 +1,6 @@
 """Who worked on what, when, as text and as SVG."""
 
 import contextlib
-import dataclasses
 import html.parser
 import re
 import threading
@@ -184,7 +183,7 @@ class Text(unittest.TestCase):
         self.assertIn("whole tasks, 2 processes: 7.000 s", text)
 
     def test_runs_without_spans_are_left_out(self) -> None:
-        bare = dataclasses.replace(WHOLE[0], spans=())
+        bare = WHOLE[0]._replace(spans=())
         self.assertEqual(_timeline.text([]), "")
         self.assertEqual(_timeline.text([bare]), "")
         self.assertEqual(
@@ -335,7 +334,7 @@ class Svg(unittest.TestCase):
         self.assertIn("stripes: tasks too short", " ".join(texts_of(root)))
 
     def test_runs_without_spans_still_have_their_figures(self) -> None:
-        root = picture(a_report(dataclasses.replace(WHOLE[0], spans=())))
+        root = picture(a_report(WHOLE[0]._replace(spans=())))
         self.assertEqual(bars_of(root), [])
         self.assertIn("(tasks not recorded)", texts_of(root))
         self.assertIn("0.50", texts_of(root))

@@ -1,0 +1,265 @@
+"""Two costs measured in turns, and the table of such measurements."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+from concur_demo._machine import this_machine
+
+# A function that measures what something costs, in seconds or bytes, and
+# its arguments: (elapsed, sum, [1, 2, 3]).
+Cost = tuple[Any, ...]
+Pairs = list[tuple[float, float]]   # (our cost, theirs)
+Cells = dict[str, str | float | None]
+
+LONGEST = 300.0   # seconds that one process may take
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the table. Growth is our cost over that of a tenth of
+    the work."""
+
+    name: str
+    what: str   # ours; theirs
+    limit: float
+    pairs: Pairs
+    at_least: bool = False   # the limit is for their cost over ours
+    growth: float | None = None
+    unit: str = "s"
+
+    def cells(self) -> Cells:
+        """Return the row's figures and outcome, in seconds and bytes."""
+        ratios = [theirs / ours if self.at_least else ours / theirs
+                  for ours, theirs in self.pairs]
+        ours, theirs = map(statistics.median, zip(*self.pairs))
+        low, _, high = statistics.quantiles(2 * ratios, method="inclusive")
+        ratio, noise = statistics.median(ratios), high - low
+        beyond = (self.limit - ratio) * (1 if self.at_least else -1)
+        return {
+            "name": self.name, "ours": ours, "against": theirs,
+            "unit": self.unit, "ratio": ratio,
+            "target": f"{'>=' if self.at_least else '<='} {self.limit:.2f}",
+            "noise": noise, "growth": self.growth, "outcome":
+            "met" if beyond <= 0 else
+            "within noise" if beyond <= noise else "missed",
+            "what": self.what}
+
+
+class Skipped(Exception):
+    """Why a row cannot be measured here."""
+
+
+Measure = Callable[[], Iterable[Row]]
+MEASURES: dict[str, Measure] = {}   # by the name of a row
+
+
+def rows(*names: str) -> Callable[[Measure], Measure]:
+    """Return a decorator for a function that measures these rows."""
+    def add(measure: Measure) -> Measure:
+        MEASURES.update(dict.fromkeys(names, measure))
+        return measure
+    return add
+
+
+# Measuring ------------------------------------------------------------
+
+def compare(
+    name: str, what: str, limit: float, samples: int, ours: Cost,
+    theirs: Cost, tenth: Cost | None = None, **options: Any,
+) -> list[Row]:
+    """Return the row of two costs, measured in turns after a run of each
+    to warm up; `tenth` is the cost of a tenth of our work."""
+    pairs = [(cost(ours), cost(theirs)) for _ in range(samples + 1)][1:]
+    if tenth:
+        options["growth"] = (
+            statistics.median(mine for mine, _ in pairs)
+            / statistics.median(cost(tenth) for _ in range(3)))
+    return [Row(name, what, limit, pairs, **options)]
+
+
+def cost(how: Cost) -> float:
+    """Return what is measured by how[0] called with the rest."""
+    function, *args = how
+    return float(function(*args))
+
+
+def elapsed(work: Callable[..., object], *args: Any) -> float:
+    """Return the seconds that work(*args) takes."""
+    start = time.perf_counter()
+    work(*args)
+    return time.perf_counter() - start
+
+
+def cpu(work: Callable[..., object], *args: Any) -> float:
+    """Return the CPU seconds that work(*args) takes of this process."""
+    start = time.process_time()
+    work(*args)
+    return time.process_time() - start
+
+
+def per_one(work: Callable[[int], object], number: int) -> float:
+    """Return the seconds that work(number) takes for each."""
+    return elapsed(work, number) / number
+
+
+def consume(results: Iterable[object]) -> None:
+    """Take all results, and keep none."""
+    for _ in results:
+        pass
+
+
+def command(*words: str) -> None:
+    """Run a command; CalledProcessError if it fails."""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+        timer = threading.Timer(LONGEST, process.kill)
+        timer.start()
+        try:
+            status = process.wait()   # its own time-out polls: 50 ms late
+        finally:
+            timer.cancel()
+    if status:
+        raise subprocess.CalledProcessError(status, words[:3])
+
+
+def python(*words: str) -> float:
+    """Return the seconds that a command of this interpreter takes."""
+    return elapsed(command, sys.executable, *words)
+
+
+class Costs(NamedTuple):
+    """What some work took of a process that did nothing before."""
+
+    seconds: float
+    peak: int     # bytes, the most memory that the process had
+    growth: int   # bytes, by which the work raised that
+
+
+def costs_in_child(work: Callable[[int], object], number: int) -> Costs:
+    """Return the costs of work(number), in a new process."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(costs, work, number).result(LONGEST)
+
+
+def costs(work: Callable[[int], object], number: int) -> Costs:
+    before = peak_memory()
+    seconds = elapsed(work, number)
+    peak = peak_memory()
+    return Costs(seconds, peak, peak - before)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in bytes."""
+    with contextlib.suppress(OSError):
+        # Not ru_maxrss, in which Linux counts what the parent had, too.
+        with open("/proc/self/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        raise Skipped("this system does not tell the peak of memory")
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
+# The table ------------------------------------------------------------
+
+LINE = ("{name:13} {ours:>7} {against:>7} {ratio:>5} {target:7} "
+        "{noise:>5} {growth:>6}  {outcome:12} {what}")
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a value with its unit.
+
+    >>> amount(0.0123, "s"), amount(1_730_000_000, "B")
+    ('12.3 ms', '1.73 GB')
+    """
+    scales = {"B": [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")],
+              "s": [(1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n")]}[unit]
+    factor, prefix = next(
+        (scale for scale in scales if value >= scale[0]), scales[-1])
+    return f"{value / factor:.3g} {prefix}{unit}"
+
+
+def line(cells: Cells) -> str:
+    """Return a row as a line of text."""
+    if "ratio" not in cells:
+        return "{name:13} {outcome}".format(**cells)
+    forms: dict[str, Callable[[Any], str]] = {
+        "ours": lambda value: amount(value, str(cells["unit"])),
+        "against": lambda value: amount(value, str(cells["unit"])),
+        "ratio": "{:.2f}".format, "noise": "{:.2f}".format,
+        "growth": lambda value: "-" if value is None else f"{value:.1f}"}
+    return LINE.format(**{
+        name: forms.get(name, str)(value) for name, value in cells.items()})
+
+
+def measured(names: Sequence[str]) -> Iterator[Cells]:
+    """Yield the rows of these names as they are done."""
+    for measure in dict.fromkeys(MEASURES[name] for name in names):
+        mine = [name for name in names if MEASURES[name] is measure]
+        if sys.stderr.isatty():
+            print(*mine, "...", end="\r", file=sys.stderr, flush=True)
+        try:
+            for row in measure():
+                if row.name in mine:
+                    yield row.cells()
+        except Skipped as reason:
+            for name in mine:
+                yield {"name": name, "outcome": f"skipped: {reason}"}
+        except Exception as error:   # the others are measured all the same
+            yield {"name": ", ".join(mine), "outcome":
+                   f"failed: {type(error).__name__}: {error}"}
+
+
+def known(text: str) -> list[str]:
+    """Return the names in a comma list."""
+    for name in text.split(","):
+        if name not in MEASURES:
+            raise argparse.ArgumentTypeError(
+                f"no row {name!r}; there are {', '.join(MEASURES)}")
+    return text.split(",")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if a row of it is missed or failed."""
+    parser = Parser(
+        prog="benchmark", usage="python -m tests.benchmark [options]")
+    parser.add_argument(
+        "--only", action="extend", type=known, metavar="NAME,NAME...",
+        help=f"measure these rows; there are {', '.join(MEASURES)}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(argv)
+    if not options.json:
+        names = [word.strip("{}").split(":")[0] for word in LINE.split()]
+        print(this_machine(), LINE.format(**dict(zip(names, names))),
+              sep="\n", flush=True)
+    found = []
+    for cells in measured(list(dict.fromkeys(options.only or MEASURES))):
+        found.append(cells)
+        if not options.json:
+            print(line(cells), flush=True)
+    if options.json:
+        print(json.dumps(
+            {"machine": this_machine()._asdict(), "rows": found}, indent=2))
+    return int(any(str(cells["outcome"]).startswith(("missed", "failed"))
+                   for cells in found))

@@ -1,0 +1,94 @@
+"""The benchmark's command line; what it measures is not judged here."""
+
+import contextlib
+import io
+import json
+import unittest
+
+from . import benchmark, side_by_side
+
+NAMES = {
+    "efficiency", "pieces", "executor", "sum", "overhead", "memory",
+    "tracing", "titles-wait", "titles-cpu", "titles-large", "titles-scale",
+    "copy-one", "copy-two", "copy-small", "pipe", "start", "overview"}
+
+
+def run(*argv: str) -> tuple[int, str, str]:
+    """Return exit status, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = side_by_side.main(argv)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return status, out.getvalue(), err.getvalue()
+
+
+def row(name: str, pairs: side_by_side.Pairs, limit: float = 1.0,
+        at_least: bool = False) -> side_by_side.Cells:
+    return side_by_side.Row(name, "", limit, pairs, at_least).cells()
+
+
+class BenchmarkTest(unittest.TestCase):
+    def test_has_every_row(self) -> None:
+        self.assertLessEqual(NAMES, set(side_by_side.MEASURES))
+        self.assertEqual(
+            side_by_side.MEASURES["titles-cpu"], benchmark.titles_cpu)
+
+    def test_only_as_table(self) -> None:
+        status, out, err = run("--only", "report-scale")
+        machine, headings, line = out.splitlines()
+        self.assertIn("Python", machine)
+        self.assertEqual(headings.split()[:3], ["name", "ours", "against"])
+        self.assertTrue(line.startswith("report-scale "))
+        self.assertEqual((status, err), (int("missed" in line), ""))
+
+    def test_only_as_json(self) -> None:
+        _, out, _ = run("--json", "--only", "report-scale,report-scale")
+        found = json.loads(out)
+        self.assertIn("cores", found["machine"])
+        [one] = found["rows"]
+        self.assertEqual(one["name"], "report-scale")
+        self.assertGreater(one["ours"], 0)
+        self.assertIn(one["outcome"], ("met", "within noise", "missed"))
+
+    def test_unknown_row(self) -> None:
+        status, out, err = run("--only", "sum,sun")
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn("no row 'sun'", err)
+        self.assertEqual(err.count("\n"), 1)
+
+    def test_outcomes(self) -> None:
+        for outcome, pairs, at_least in [
+                ("met", [(1.0, 1.0)], False),
+                ("met", [(9.0, 1.0), (0.9, 1.0), (0.8, 1.0)], False),
+                ("missed", [(1.1, 1.0)], False),
+                ("within noise", [(0.9, 1.0), (1.1, 1.0), (1.5, 1.0)], False),
+                ("met", [(0.9, 1.0)], True),
+                ("missed", [(1.1, 1.0)], True)]:
+            with self.subTest(pairs=pairs, at_least=at_least):
+                self.assertEqual(
+                    row("a", pairs, at_least=at_least)["outcome"], outcome)
+
+    def test_a_row_that_fails_leaves_the_others(self) -> None:
+        def fails() -> list[side_by_side.Row]:
+            raise OSError("no room")
+
+        def skips() -> list[side_by_side.Row]:
+            raise side_by_side.Skipped("one core")
+
+        before = dict(side_by_side.MEASURES)
+        try:
+            side_by_side.MEASURES.update(fails=fails, skips=skips)
+            status, out, _ = run("--only", "fails,skips")
+            skipped, _, _ = run("--only", "skips")
+        finally:
+            side_by_side.MEASURES.clear()
+            side_by_side.MEASURES.update(before)
+        self.assertEqual((status, skipped), (1, 0))
+        self.assertIn("failed: OSError: no room", out)
+        self.assertIn("skipped: one core", out)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,459 @@
+"""map_pool: nothing hangs, nothing is lost, whatever the workers do."""
+
+import contextlib
+import faulthandler
+import functools
+import gc
+import itertools
+import multiprocessing
+import multiprocessing.pool
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from unittest import mock
+
+from concur_demo import worker_pool
+from concur_demo.worker_pool import map_pool
+
+from . import programs
+from .command import ROOT, command, environment
+
+METHODS = multiprocessing.get_all_start_methods()
+POSIX = os.name == "posix"
+LINUX = os.path.isdir("/proc/self/fd")
+DEADLINE = 60.0  # seconds, until a test that hangs ends the whole run
+
+
+class Deadline(unittest.TestCase):
+    """A test that may not take for ever."""
+
+    def setUp(self) -> None:
+        faulthandler.dump_traceback_later(DEADLINE, exit=True)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
+
+
+def pool_of(method: str) -> Callable[..., Any]:
+    """Return the Pool that starts its workers so."""
+    return multiprocessing.get_context(method).Pool
+
+
+def endless(*first: int) -> Iterator[int]:
+    """Yield these numbers, then others for ever."""
+    return itertools.chain(first, itertools.count())
+
+
+def possessions() -> tuple[int, int, int]:
+    """Return how many children, threads and open files this process has."""
+    gc.collect()
+    return (len(multiprocessing.active_children()), threading.active_count(),
+            len(os.listdir("/proc/self/fd")) if LINUX else 0)
+
+
+class MapPoolTest(Deadline):
+    """What holds with every start method."""
+
+    def run_all(
+        self, work: Callable[[Any], Any], tasks: Iterable[Any],
+        method: str, workers: int = 1,
+    ) -> list[Any]:
+        return list(map_pool(work, tasks, workers, pool_of(method)))
+
+    def test_every_task_once(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                done = self.run_all(
+                    programs.square_or_die, range(200), method, 2)
+                self.assertEqual(sorted(done), [(n, n * n)
+                                                for n in range(200)])
+
+    def test_two_processes_at_once(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), \
+                    tempfile.TemporaryDirectory() as place:
+                done = self.run_all(
+                    programs.meet, [pathlib.Path(place)] * 2, method, 2)
+                self.assertEqual([came for _, came in done], [2, 2])
+
+    def test_what_is_raised_reaches_the_caller(self) -> None:
+        expected: list[tuple[Any, type[BaseException], str]] = [
+            (programs.raise_value_error, ValueError, "wrong value"),
+            (sys.exit, SystemExit, "task 1"),
+            (programs.raise_keyboard_interrupt, KeyboardInterrupt, ""),
+            (programs.lock, Exception, "cannot pickle"),
+            (programs.trap, ValueError, "not a number"),
+            (programs.raise_unsendable, RuntimeError,
+             "Unsendable: cannot be pickled"),
+            (programs.raise_one_way, RuntimeError,
+             "OneWay: cannot be unpickled"),
+            (lambda task: task, Exception, "lambda"),
+        ]
+        for method in METHODS:
+            for work, kind, text in expected:
+                with self.subTest(method, work=work):
+                    with self.assertRaisesRegex(kind, text) as raised:
+                        self.run_all(work, ["task 1"], method)
+                    self.assertIn("task: 'task 1'",
+                                  raised.exception.__notes__)
+
+    def test_work_that_a_worker_cannot_import(self) -> None:
+        def vanishing(task: object) -> None:
+            """Known to this process only."""
+        vanishing.__qualname__ = vanishing.__name__
+        vanishing.__module__ = programs.__name__
+        with mock.patch.object(
+                programs, "vanishing", vanishing, create=True):
+            for method in {"spawn", "forkserver"} & set(METHODS):
+                with self.subTest(method), self.assertRaisesRegex(
+                        AttributeError, "vanishing") as raised:
+                    self.run_all(vanishing, [1], method)
+                self.assertIn("task: 1", raised.exception.__notes__)
+
+    def test_100_megabytes(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                [(_, data)] = self.run_all(programs.make, [10**8], method)
+                self.assertEqual(len(data), 10**8)
+
+    @unittest.skipUnless(sys.platform == "linux", "needs RLIMIT_AS")
+    def test_a_worker_without_memory(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.assertRaises(MemoryError):
+                self.run_all(programs.make_too_much, [2 * 10**9], method)
+
+    def test_a_worker_that_exits(self) -> None:
+        for method in METHODS:
+            for status in (0, 3):
+                with self.subTest(method, status=status), \
+                        self.assertRaisesRegex(
+                            ChildProcessError,
+                            rf"PoolWorker-\d+ \(pid \d+\) ended with "
+                            rf"exit status {status} before"):
+                    self.run_all(programs.exits, [status], method)
+
+    @unittest.skipUnless(POSIX, "signals are of POSIX")
+    def test_a_worker_that_is_killed_while_others_go_on(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                began = time.monotonic()
+                done = 0
+                with self.assertRaisesRegex(
+                        ChildProcessError,
+                        r"PoolWorker-\d+ \(pid \d+\) was killed by SIGKILL"):
+                    for _ in map_pool(programs.square_or_die,
+                                      endless(-signal.SIGKILL), 2,
+                                      pool_of(method)):
+                        done += 1
+                self.assertLess(time.monotonic() - began, 5)
+                self.assertGreater(done, 0)
+
+    def test_tasks_that_raise_half_way(self) -> None:
+        def tasks() -> Iterator[int]:
+            yield from (1, 2)
+            raise LookupError("no more")
+        for method in METHODS:
+            with self.subTest(method):
+                done = []
+                with self.assertRaisesRegex(
+                        LookupError, "no more") as raised:
+                    for pair in map_pool(programs.square_or_die, tasks(), 2,
+                                         pool_of(method)):
+                        done.append(pair)
+                self.assertEqual(sorted(done), [(1, 1), (2, 4)])
+                self.assertEqual(raised.exception.__notes__,
+                                 ["task 3 could not be taken, after 2"])
+
+    def test_endless_tasks_closed_early_leave_nothing(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                self.run_all(programs.square_or_die, [1], method)
+                before = possessions()  # helper processes included
+                taken = 0
+
+                def tasks() -> Iterator[int]:
+                    nonlocal taken
+                    for taken in itertools.count(1):
+                        yield taken
+
+                with contextlib.closing(map_pool(
+                        programs.square_or_die, tasks(), 2,
+                        pool_of(method))) as results:
+                    for _ in range(10):
+                        next(results)
+                self.assertLessEqual(taken, 10 + 2 + worker_pool.AHEAD)
+                self.assertEqual(possessions(), before)
+
+    def test_a_busy_worker_is_stopped_by_an_early_close(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                began = time.monotonic()
+                results = map_pool(
+                    programs.pid_after, [0, 50], 2, pool_of(method))
+                next(results)
+                results.close()
+                self.assertLess(time.monotonic() - began, 10)
+                self.assertEqual(multiprocessing.active_children(), [])
+
+    @unittest.skipUnless(POSIX, "signals are of POSIX")
+    def test_signals_of_workers_and_of_this_process(self) -> None:
+        def mine() -> list[object]:
+            return [signal.getsignal(signal.SIGINT),
+                    signal.getsignal(signal.SIGTERM),
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+        before = mine()
+        for method in METHODS:
+            with self.subTest(method):
+                for _, signals in map_pool(
+                        programs.ignored_signals, [1], 1, pool_of(method)):
+                    self.assertEqual(signals, (True, False))
+                    self.assertEqual(mine(), before)
+                self.assertEqual(mine(), before)
+
+    def test_two_pools_at_once_and_children_of_the_caller(self) -> None:
+        # Each must stop its own processes only.
+        mine = multiprocessing.get_context("spawn").Process(
+            target=time.sleep, args=(50,))
+        first = map_pool(programs.square_or_die, endless(), 1,
+                         pool_of("spawn"))
+        second = map_pool(programs.square_or_die, endless(), 1,
+                          pool_of("spawn"))
+        next(first)
+        next(second)
+        mine.start()
+        first.close()
+        self.assertTrue(mine.is_alive())
+        self.assertEqual(next(second), (1, 1))
+        second.close()
+        self.assertTrue(mine.is_alive())
+        mine.kill()
+        mine.join()
+        mine.close()
+
+
+class PoolFactoryTest(Deadline):
+    """Pools of other kinds."""
+
+    def test_workers_must_be_one_or_more(self) -> None:
+        for workers in (0, -1):
+            with self.assertRaisesRegex(ValueError, "1 or more"):
+                map_pool(abs, [1], workers)
+
+    def test_threads_take_work_that_cannot_be_pickled(self) -> None:
+        barrier = threading.Barrier(2)
+        before = possessions()
+        done = list(map_pool(
+            lambda task: barrier.wait(10), [1, 2], 2,
+            multiprocessing.pool.ThreadPool))
+        self.assertEqual(sorted(place for _, place in done), [0, 1])
+        self.assertEqual(possessions()[1:], before[1:])
+
+    def test_an_exception_in_a_thread_is_the_same(self) -> None:
+        error = programs.OneWay("an", "error")
+
+        def fail(task: int) -> None:
+            raise error
+        with self.assertRaises(RuntimeError) as raised:
+            list(map_pool(fail, [1], 1, multiprocessing.pool.ThreadPool))
+        self.assertIn("task: 1", raised.exception.__notes__)
+
+    def test_workers_that_retire_are_an_error_but_no_hang(self) -> None:
+        # They cannot be told from workers that exited in mid-task.
+        factory = functools.partial(multiprocessing.Pool, maxtasksperchild=1)
+        with self.assertRaisesRegex(ChildProcessError, "exit status 0"):
+            for _ in map_pool(programs.square_or_die, endless(), 1, factory):
+                pass
+
+    def test_a_lock_lost_before_we_knew_of_the_worker(self) -> None:
+        # The pool has put another in its place, which waits for the lock.
+        def factory(*args: Any, **options: Any) -> Any:
+            pool = multiprocessing.get_context("spawn").Pool(*args, **options)
+            pool.apply(os.getpid)
+            time.sleep(0.1)  # it is idle now, and has the lock
+            dead = pool._pool[0]
+            dead.kill()
+            while dead in pool._pool or not pool._pool:
+                time.sleep(0.01)
+            return pool
+        with mock.patch.object(worker_pool, "START_SECONDS", 1.0), \
+                self.assertRaisesRegex(ChildProcessError, "no worker"):
+            list(map_pool(abs, [1], 1, factory))
+
+    def test_a_factory_that_fails(self) -> None:
+        def factory(*args: Any, **options: Any) -> Any:
+            raise OSError("no more processes")
+        with self.assertRaisesRegex(OSError, "no more processes"):
+            list(map_pool(abs, [1], 1, factory))
+
+    def test_private_name_of_pool(self) -> None:
+        # worker_pool.worker_processes relies on it.
+        with multiprocessing.Pool(2) as pool:
+            self.assertEqual(set(worker_pool.worker_processes(pool)),
+                             set(multiprocessing.active_children()))
+
+
+def family(mark: str) -> dict[int, str]:
+    """Return pid and command of all processes with this mark in their
+    environment, which a process has from the one that starts it."""
+    found = {}
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (place / "environ").read_bytes():
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                if words != [b""]:  # which is that of a zombie
+                    found[int(place.name)] = b" ".join(words).decode()
+    return found
+
+
+@unittest.skipUnless(LINUX, "finds processes in /proc")
+class CommandsTest(Deadline):
+    """Real commands, to which the worst is done from outside."""
+
+    marks = itertools.count()
+
+    @contextlib.contextmanager
+    def running(
+        self, *words: str, wait: bool = True
+    ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Run a command; yield it, after its first line, and its mark."""
+        mark = f"CONCUR_DEMO_TEST_{os.getpid()}_{next(self.marks)}"
+        with subprocess.Popen(
+                words, cwd=ROOT, env=environment(**{mark: "1"}), text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, start_new_session=True) as process:
+            try:
+                if wait and process.stdout:
+                    process.stdout.readline()
+                yield process, mark
+                self.assert_all_gone(mark)
+            finally:
+                for pid in family(mark):
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+
+    def program(self, method: str, name: str) -> list[str]:
+        return [sys.executable, "-W", "error::DeprecationWarning",
+                "-m", "tests.programs", method, name]
+
+    def assert_all_gone(self, mark: str) -> None:
+        until = time.monotonic() + 5
+        while (left := family(mark)) and time.monotonic() < until:
+            time.sleep(0.02)
+        self.assertEqual(left, {})
+
+    def assert_killed(
+        self, process: subprocess.Popen[str], pids: Iterable[int]
+    ) -> None:
+        _, errors = process.communicate(timeout=5)
+        self.assertEqual(process.returncode, 1, errors)
+        self.assertRegex(
+            errors, r"\A\w+: .*process \S+ \(pid \d+\) was killed by "
+            r"SIGKILL before its work was done\n\Z")
+        self.assertIn(int(re.findall(r"pid (\d+)", errors)[0]), pids)
+
+    def test_an_idle_worker_is_killed(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    *self.program(method, "kill_idle"),
+                    wait=False) as (process, _):
+                output, errors = process.communicate(timeout=10)
+                self.assertEqual(
+                    errors.partition("-")[2].partition(" ")[2],
+                    f"(pid {output.strip()}) was killed by SIGKILL before "
+                    "its work was done\n")
+                self.assertEqual(process.returncode, 1)
+
+    def test_all_workers_are_killed(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    *self.program(method, "pool")) as (process, mark):
+                pids = [pid for pid, words in family(mark).items()
+                        if pid != process.pid
+                        and "import main" not in words]
+                # The workers of a fork server have its command line.
+                pids += [pid for pid, words in family(mark).items()
+                         if "forkserver" in words][1:]
+                self.assertEqual(len(pids), 2)
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                self.assert_killed(process, pids)
+
+    def test_a_worker_is_killed_at_its_start(self) -> None:
+        for method in {"spawn", "fork"} & set(METHODS):
+            with self.subTest(method), self.running(
+                    *command("primes_pool", "--workers", 2, "--start-method",
+                             method, 5_000_000),
+                    wait=False) as (process, mark):
+                pids: list[int] = []
+                while not pids:
+                    pids = [pid for pid, words in family(mark).items()
+                            if pid != process.pid
+                            and "resource_tracker" not in words]
+                os.kill(pids[0], signal.SIGKILL)
+                self.assert_killed(process, pids)
+
+    def test_the_parent_is_killed(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    *self.program(method, "pool")) as (process, mark):
+                self.assertGreater(len(family(mark)), 2)
+                process.kill()
+                process.communicate(timeout=5)
+                self.assert_all_gone(mark)
+
+    def assert_interrupted(self, process: subprocess.Popen[str],
+                           name: str, status: int) -> None:
+        _, errors = process.communicate(timeout=5)
+        self.assertEqual((process.returncode, errors),
+                         (status, f"{name}: interrupted\n"))
+
+    def test_the_parent_is_terminated(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    *self.program(method, "pool")) as (process, _):
+                process.terminate()
+                self.assert_interrupted(process, "pool", 143)
+
+    def test_interrupted_as_by_a_terminal(self) -> None:
+        for method in METHODS:
+            for times in (1, 2):
+                with self.subTest(method, times=times), self.running(
+                        *self.program(method, "pool")) as (process, _):
+                    os.killpg(process.pid, signal.SIGINT)
+                    if times == 2:
+                        time.sleep(0.02)
+                        with contextlib.suppress(ProcessLookupError):
+                            os.killpg(process.pid, signal.SIGINT)
+                    self.assert_interrupted(process, "pool", 130)
+
+    def test_interrupted_while_workers_start(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    *self.program(method, "pool"),
+                    wait=False) as (process, mark):
+                while len(family(mark)) < 2:
+                    time.sleep(0.001)
+                os.killpg(process.pid, signal.SIGINT)
+                self.assert_interrupted(process, "pool", 130)
+
+    def test_all_is_quiet_without_faults(self) -> None:
+        for method in METHODS:
+            with self.subTest(method), self.running(
+                    sys.executable, "-W", "error::DeprecationWarning",
+                    *command("primes_pool", "--workers", "1,2",
+                             "--start-method", method, 9)[1:],
+                    wait=False) as (process, _):
+                output, errors = process.communicate(timeout=30)
+                self.assertEqual((process.returncode, errors), (0, ""))
+                self.assertIn("17", output)
+
+
+if __name__ == "__main__":
+    unittest.main()
