@@ -221,7 +221,7 @@ def pool_class(text: str) -> Callable[..., Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
-        "primes_pool", CLAIM, "--workers 1,2,4 500000 500000",
+        "primes_pool", CLAIM, "--workers 1,2,4 500000 600000",
         workers=(1, 2, 3))
     _cli.add_limits(parser, LIMITS)
     parser.add_argument(
