@@ -310,13 +310,13 @@ class EndingTest(unittest.TestCase):
                     r"\Aprimes_threads: standard output: [^\n]*\n\Z")
 
     def test_ascii_and_narrow_terminals(self) -> None:
-        for changes in [{"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "20"}]:
-            with self.subTest(changes=changes):
-                ended = run_lesson("primes_pool", *QUICK["primes_pool"],
-                                   **changes)
+        for encoding, columns in [("ascii", "80"), ("utf-8", "20")]:
+            with self.subTest(encoding=encoding, columns=columns):
+                ended = run_lesson(
+                    "primes_pool", *QUICK["primes_pool"], COLUMNS=columns,
+                    PYTHONIOENCODING=encoding)
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
-                if "PYTHONIOENCODING" in changes:
-                    self.assertTrue(ended.stdout.isascii())
+                self.assertEqual(ended.stdout.isascii(), encoding == "ascii")
 
 
 if __name__ == "__main__":
