@@ -22,6 +22,7 @@ AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 BLOCK = 1 << 20  # bytes read at once: few calls, yet little memory
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change newlines
+CHMOD_FD = os.chmod in os.supports_fd  # not on Windows
 NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs
 
 
@@ -90,11 +91,15 @@ def copy_content(reader: int, writer: int, size: int) -> int:
     """
     copied = 0
     block_size = min(size + 4096, BLOCK)
-    while block := os.read(reader, block_size):
+    while True:
+        block = os.read(reader, block_size)
         copied += len(block)
+        # A small file is a matter of calls: this one spares the last read.
+        ended = not block or copied >= size and len(block) < block_size
         while block:  # a disk that is nearly full takes part of a block
             block = block[os.write(writer, block):]
-    return copied
+        if ended:
+            return copied
 
 
 def named_error(number: int, path: str) -> OSError:
@@ -130,9 +135,9 @@ class Part:
     def publish(self, overwrite: bool, mode: int | None = None) -> None:
         """Give the finished file its permission bits and its name."""
         try:
-            self.close()
             if mode is not None:
-                os.chmod(self.path, mode)
+                os.chmod(self.descriptor if CHMOD_FD else self.path, mode)
+            self.close()
             if overwrite:
                 os.replace(self.path, self.destination)
             else:

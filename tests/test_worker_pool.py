@@ -316,7 +316,7 @@ def family(mark: str) -> dict[int, str]:
 
 
 @unittest.skipUnless(LINUX, "finds processes in /proc")
-class CommandsTest(Deadline):
+class Commands(Deadline):
     """Real commands, to which the worst is done from outside."""
 
     marks = itertools.count()
@@ -358,6 +358,16 @@ class CommandsTest(Deadline):
         self.assertEqual(process.returncode, 1, errors)
         self.assertRegex(errors, KILLED)
         self.assertIn(int(re.findall(r"pid (\d+)", errors)[0]), pids)
+
+    def assert_interrupted(self, process: subprocess.Popen[str],
+                           name: str, status: int) -> None:
+        _, errors = process.communicate(timeout=5)
+        self.assertEqual((process.returncode, errors),
+                         (status, f"{name}: interrupted\n"))
+
+
+class PoolCommandsTest(Commands):
+    """Commands with a pool."""
 
     def test_an_idle_worker_is_killed(self) -> None:
         for method in METHODS:
@@ -415,12 +425,6 @@ class CommandsTest(Deadline):
                 process.kill()
                 process.communicate(timeout=5)
                 self.assert_all_gone(mark)
-
-    def assert_interrupted(self, process: subprocess.Popen[str],
-                           name: str, status: int) -> None:
-        _, errors = process.communicate(timeout=5)
-        self.assertEqual((process.returncode, errors),
-                         (status, f"{name}: interrupted\n"))
 
     def test_the_parent_is_terminated(self) -> None:
         for method in METHODS:
