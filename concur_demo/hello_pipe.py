@@ -136,8 +136,9 @@ class Child:
             self.process.kill()  # ends every wait, even in mid-message
 
         timer = threading.Timer(self.timeout, give_up)
-        timer.start()
+        timer.daemon = True  # or Ctrl-C in its start() would wait for it
         try:
+            timer.start()
             yield
         except (EOFError, OSError):
             self.process.join(1)
@@ -148,7 +149,8 @@ class Child:
             raise ChildProcessError(obituary(self.process)) from None
         finally:
             timer.cancel()
-            timer.join()
+            if timer.is_alive():
+                timer.join()
 
 
 class Talk(NamedTuple):

@@ -8,7 +8,6 @@ their parent is killed.
 
 import contextlib
 import multiprocessing
-import multiprocessing.pool
 import os
 import pickle
 import queue

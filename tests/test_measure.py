@@ -48,7 +48,8 @@ class FiguresTest(unittest.TestCase):
     def test_waiting_takes_no_cpu_time_and_work_does(self) -> None:
         waiting = Traced(threading.Event().wait)(0.2).span
         self.assertLess(waiting.cpu_seconds, waiting.seconds / 2)
-        working = Traced(sum)(range(10**6)).span
+        work: Traced[range, int] = Traced(sum)
+        working = work(range(10**6)).span
         self.assertGreater(working.cpu_seconds, 0)
 
     def test_a_task_that_fails_is_a_span_with_an_error(self) -> None:
