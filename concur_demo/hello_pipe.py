@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from ._machine import this_machine
 from ._measure import Outcome, Recorder, Run, Traced, best_of
 from ._report import CANNOT_TELL, DOES_NOT_HOLD, HOLDS, Report, Verdict
 from ._text import count
-from .worker_pool import obituary, workers_signals
+from .worker_pool import obituary, starting
 from .worker_threads import map_threads
 
 CLAIM = "Two processes talk through one pipe, in both directions."
@@ -109,7 +110,7 @@ class Child:
         self.connection, childs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
             target=program, args=(childs, self.connection, work), daemon=True)
-        with workers_signals():
+        with starting():
             self.process.start()
         childs.close()  # as the child closes ours, and for the same reason
 
@@ -140,7 +141,10 @@ class Child:
         try:
             timer.start()
             yield
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
+            # The garbage collector complains, or crashes, if it finds the
+            # message that send() was at (CPython issues 111331, 111049).
+            traceback.clear_frames(error.__traceback__)
             self.process.join(1)
             if late.is_set():
                 raise TimeoutError(

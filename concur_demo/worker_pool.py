@@ -24,7 +24,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.2  # how often to look whether a worker has died
-START_SECONDS = 30.0  # how long a pool may take until a worker answers
+START_SECONDS = 30.0  # how long a pool may take until a worker answers,
+FORK_SECONDS = 4.0  # and where its workers are forked and import nothing
 STOP_SECONDS = 1.0  # how long it may take to stop its workers
 
 
@@ -134,6 +135,9 @@ class Team:
         # A worker that was killed even before we knew of it may have taken
         # a lock of the pool with it. Then this is never answered.
         self.first_task = pool.apply_async(os.getpid)
+        kinds = {type(one).__name__ for one in self.processes}
+        self.patience = (
+            FORK_SECONDS if kinds == {"ForkProcess"} else START_SECONDS)
 
     def check(self) -> None:
         """Raise ChildProcessError if a process has ended."""
@@ -145,10 +149,10 @@ class Team:
         for process in before:
             if process not in self.processes:
                 raise ChildProcessError(obituary(process))
-        if (now > self.started + START_SECONDS
+        if (now > self.started + self.patience
                 and not self.first_task.ready()):
             raise ChildProcessError(
-                f"no worker process answered for {START_SECONDS:g} s")
+                f"no worker process answered for {self.patience:g} s")
 
 
 def worker_processes(pool: Any) -> list[Any]:
@@ -184,7 +188,7 @@ def started(pool_factory: Callable[..., Any], workers: int) -> Iterator[Any]:
     """Start a pool; in the end, however that comes, stop its workers."""
     pool = None
     try:
-        with workers_signals():
+        with starting():
             pool = pool_factory(workers, initializer=serve_parent)
         yield pool
     finally:
@@ -203,6 +207,17 @@ def stop(pool: Any) -> None:
     for process in worker_processes(pool):
         process.kill()
         process.join()
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Start processes meanwhile; raise ChildProcessError if one dies
+    before it was told what to do."""
+    try:
+        with workers_signals():
+            yield
+    except BrokenPipeError:
+        raise ChildProcessError("a process died at its start") from None
 
 
 @contextlib.contextmanager

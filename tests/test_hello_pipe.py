@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 import unittest
 from collections.abc import Callable, Iterator
@@ -172,8 +173,10 @@ class PipeCommandsTest(Commands):
     def test_quiet_without_faults(self) -> None:
         for method in METHODS:
             with self.subTest(method), self.running(
-                    *self.program(method, "hello_pipe"), "--messages", "5",
-                    "--workers", "1,2", wait=False) as (process, _):
+                    sys.executable, "-W", "error::DeprecationWarning",
+                    *self.program(method, "hello_pipe")[1:],
+                    "--messages", "5", "--workers", "1,2",
+                    wait=False) as (process, _):
                 output, errors = process.communicate(timeout=30)
                 self.assertEqual((process.returncode, errors), (0, ""))
                 self.assertIn(f"{process.pid}", output)

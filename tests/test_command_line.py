@@ -1,0 +1,425 @@
+"""Commands with closed streams, small terminals, and no room to write.
+
+What the lessons print and how they are interrupted is in test_lessons.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+import urllib.request
+import xml.etree.ElementTree
+from collections.abc import Iterator
+
+from concur_demo.__main__ import LESSONS
+
+from .command import (
+    DEADLINE, ROOT, Ended, command, environment, run_lesson, text_of)
+
+SMALL: dict[str, list[str]] = {  # the least work that makes a report
+    "copy_threads": ["--size", "1M", "--workers", "2"],
+    "titles_threads": ["--quick", "--workers", "5"],
+    "primes_threads": ["--workers", "2", "2000", "3000"],
+    "primes_pool": ["--workers", "2", "2000", "3000"],
+    "hello_pipe": ["--messages", "5"],
+}
+on_posix = unittest.skipUnless(os.name == "posix", "needs POSIX")
+on_linux = unittest.skipUnless(sys.platform == "linux", "needs Linux")
+
+
+def run_in_shell(redirection: str, lesson: str, *options: str) -> Ended:
+    """Run a lesson with a redirection as a shell writes it."""
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh",
+         *command(lesson, *options)],
+        cwd=ROOT, env=environment(), timeout=DEADLINE,
+        stdin=subprocess.DEVNULL, capture_output=True)
+    return Ended(ended.returncode, text_of(ended.stdout),
+                 text_of(ended.stderr))
+
+
+class Folder(unittest.TestCase):
+    """With a directory of its own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def assert_one_line(
+        self, ended: Ended, status: int, naming: str = ""
+    ) -> None:
+        self.assertEqual((ended.status, ended.stdout), (status, ""), ended)
+        self.assertRegex(ended.stderr, r"\A\w+: [^\n]+\n\Z")
+        self.assertIn(naming, ended.stderr)
+
+
+class Forms(Folder):
+
+    def test_markdown_and_picture_of_every_lesson(self) -> None:
+        for lesson, options in SMALL.items():
+            with self.subTest(lesson=lesson):
+                picture = self.folder / f"{lesson}.svg"
+                ended = run_lesson(lesson, *options, "--markdown",
+                                   "--svg", picture, COLUMNS="20")
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertTrue(ended.stdout.startswith(f"## {lesson}\n"))
+                tables = re.findall(r"(?:^\|.*\|$\n)+", ended.stdout, re.M)
+                self.assertEqual(len(tables), 2, ended.stdout)
+                for table in tables:
+                    rows = table.replace(r"\|", "").splitlines()
+                    self.assertEqual(len({row.count("|") for row in rows}), 1)
+                xml.etree.ElementTree.parse(picture)
+
+    def test_help_of_every_lesson(self) -> None:
+        for lesson in ("", "slow_site", *LESSONS):
+            with self.subTest(lesson=lesson):
+                ended = run_lesson(lesson, "--help", COLUMNS="80")
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertIn("usage: python -m concur_demo", ended.stdout)
+                self.assertIn("python -m", ended.stdout.split("options:")[1])
+                if lesson in LESSONS:
+                    self.assertIn("\nClaim: ", ended.stdout)
+                self.assertLessEqual(
+                    max(map(len, ended.stdout.splitlines())), 80)
+
+    def test_narrow_terminal(self) -> None:
+        for lesson, options in SMALL.items():
+            with self.subTest(lesson=lesson):
+                ended = run_lesson(lesson, *options, COLUMNS="20",
+                                   PYTHONIOENCODING="ascii", LC_ALL="C")
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertTrue(ended.stdout.isascii())
+                self.assertRegex(ended.stdout, r"\nVerdict:\s")
+
+    def test_processes_announce_whole_lines(self) -> None:
+        for method in ("spawn", "forkserver", "fork"):
+            if method == "spawn" or os.name == "posix":
+                ended = run_lesson(
+                    "primes_pool", "--start-method", method, "--verbose",
+                    "--workers", 2, 2000, 3000)
+                self.assertEqual(ended.status, 0, ended.stderr)
+                lines = ended.stderr.splitlines()
+                self.assertEqual(len(lines), 2 * 2 * 2, ended.stderr)
+                for line in lines:
+                    self.assertRegex(
+                        line, r"\A\w+-[\d:]+ \(pid \d+\): (start|end) "
+                        r"1 to ([23]000) of \2\Z")
+
+
+class Streams(Folder):
+    """Standard streams that are closed, full, or have no reader."""
+
+    @on_posix
+    def test_standard_output_closed(self) -> None:
+        self.assert_one_line(
+            run_in_shell(">&-", "hello_pipe", *SMALL["hello_pipe"]),
+            1, "standard output is closed")
+
+    @on_posix
+    def test_standard_error_closed(self) -> None:
+        ended = run_in_shell("2>&-", "primes_pool", "--verbose",
+                             *SMALL["primes_pool"])
+        self.assertEqual(ended.status, 0)
+        self.assertIn("\nVerdict: ", ended.stdout)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_standard_error_full(self) -> None:
+        ended = run_in_shell("2>/dev/full", "titles_threads", "--verbose",
+                             *SMALL["titles_threads"])
+        self.assertEqual(ended.status, 0)
+        self.assertIn("\nVerdict: ", ended.stdout)
+        ended = run_in_shell("2>/dev/full", "titles_threads", "--nonsense")
+        self.assertEqual(ended.status, 2)
+
+    @on_posix
+    def test_no_reader_of_help_and_of_both_streams(self) -> None:
+        for options in (["--help"], ["--verbose", *SMALL["titles_threads"]]):
+            with self.subTest(options=options):
+                reader, writer = os.pipe()
+                os.close(reader)
+                with open(writer, "wb") as both:
+                    ended = subprocess.run(
+                        command("titles_threads", *options), cwd=ROOT,
+                        stdout=both, stderr=both, timeout=DEADLINE)
+                self.assertEqual(ended.returncode, 0)
+
+    @on_posix
+    def test_standard_input_closed(self) -> None:
+        self.assert_one_line(
+            run_in_shell("<&-", "titles_threads", "-"), 1, "standard input")
+
+    def test_standard_input_empty(self) -> None:
+        self.assertEqual(run_lesson("titles_threads", "-"), Ended(0, "", ""))
+
+
+class Terminal(Folder):
+
+    def on_terminal(
+        self, lesson: str, *options: str, interrupt: bool = False
+    ) -> tuple[int, str]:
+        """Return the exit status of a lesson that has a terminal, and all
+        that it sends there."""
+        ours, its = os.openpty()
+        with open(its, "wb") as terminal:
+            process = subprocess.Popen(
+                command(lesson, *options), cwd=ROOT, stdout=terminal,
+                stderr=terminal, stdin=subprocess.DEVNULL,
+                env=environment(COLUMNS="80"))
+        sent = b""
+        with open(ours, "rb", buffering=0) as screen:
+            with contextlib.suppress(OSError):  # Linux: no more writers
+                while data := screen.read(65536):
+                    sent += data
+                    if interrupt and b"process" in sent:
+                        process.send_signal(signal.SIGINT)
+                        interrupt = False
+        return process.wait(DEADLINE), sent.decode()
+
+    def shown(self, sent: str) -> list[str]:
+        """Return the lines as they stand on the screen in the end."""
+        lines = []
+        for line in sent.replace("\r\n", "\n").split("\n"):
+            row = ""
+            for part in line.split("\r"):
+                row = part + row[len(part):]
+            lines.append(row.rstrip())
+        return lines
+
+    @on_posix
+    def test_progress_is_shown_and_cleared(self) -> None:
+        status, sent = self.on_terminal(
+            "primes_pool", "--json", *SMALL["primes_pool"])
+        self.assertEqual(status, 0)
+        self.assertIn("\requal pieces, 2 processes", sent)
+        report = json.loads("\n".join(self.shown(sent)))
+        self.assertEqual(report["lesson"], "primes_pool")
+
+    @on_posix
+    def test_progress_is_cleared_before_an_error(self) -> None:
+        status, sent = self.on_terminal(
+            "primes_pool", "--workers", "2", interrupt=True)
+        self.assertEqual(status, 130)
+        self.assertEqual(self.shown(sent), ["primes_pool: interrupted", ""])
+
+    @on_posix
+    def test_no_progress_among_what_workers_announce(self) -> None:
+        status, sent = self.on_terminal(
+            "primes_threads", "--verbose", *SMALL["primes_threads"])
+        self.assertEqual(status, 0)
+        self.assertNotIn("2 threads ", sent.partition("Verdict")[0])
+        self.assertIn("thread 1: start 2000", sent)
+
+
+class Places(Folder):
+    """Directories that are missing, full or read-only."""
+
+    def test_no_temporary_directory(self) -> None:
+        (self.folder / "file").touch()
+        for name in ("missing", "file"):
+            with self.subTest(TMPDIR=name):
+                ended = run_lesson(
+                    "copy_threads", *SMALL["copy_threads"],
+                    TMPDIR=str(self.folder / name))
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+
+    @on_linux
+    def test_samples_that_cannot_be_written(self) -> None:
+        ended = run_lesson(
+            "copy_threads", *SMALL["copy_threads"], TMPDIR=str(self.folder),
+            before="import resource, signal\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
+        self.assert_one_line(ended, 1, "sample-1")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    @on_linux
+    def test_nothing_can_be_written_where_it_runs(self) -> None:
+        for lesson, options in SMALL.items():
+            with self.subTest(lesson=lesson):
+                ended = run_lesson(
+                    lesson, *options, cwd=pathlib.Path("/proc"),
+                    PYTHONPATH=str(ROOT), TMPDIR=str(self.folder))
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+        self.assertEqual(os.listdir(self.folder), [])
+
+    @on_posix
+    def test_ctrl_c_while_samples_are_removed(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent("""
+                import os, pathlib, signal, sys
+                from concur_demo.copy_threads import scratch_directory
+                removed = []
+                def interrupt(event, details):
+                    if event == "os.remove":
+                        removed.append(details[0])
+                        if len(removed) == 3:
+                            os.kill(os.getpid(), signal.SIGINT)
+                sys.addaudithook(interrupt)
+                try:
+                    with scratch_directory() as name:
+                        for number in range(9):
+                            pathlib.Path(name, str(number)).touch()
+                except KeyboardInterrupt:
+                    print("interrupted")
+                """)],
+            cwd=ROOT, env=environment(TMPDIR=str(self.folder)), text=True,
+            capture_output=True, timeout=DEADLINE)
+        self.assertEqual((ended.stdout, ended.stderr), ("interrupted\n", ""))
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class OwnTasks(Folder):
+    """The user's own files and addresses."""
+
+    def copy(self, *options: object) -> Ended:
+        return run_lesson("copy_threads", *options, cwd=self.folder,
+                          PYTHONPATH=str(ROOT))
+
+    @on_posix
+    def test_odd_sources(self) -> None:
+        (self.folder / "to").mkdir()
+        (self.folder / "from").mkdir()
+        os.mkfifo(self.folder / "fifo")
+        (self.folder / "good").write_text("12345")
+        ended = self.copy("from", "fifo", "good", "to")
+        self.assertEqual((ended.status, ended.stdout),
+                         (1, "good -> to/good\t5 bytes\n"))
+        self.assertEqual(
+            sorted(line.rpartition(": ")[2]
+                   for line in ended.stderr.splitlines()), ["fifo", "from"])
+        self.assertEqual(os.listdir(self.folder / "to"), ["good"])
+
+    @on_posix
+    def test_odd_names_break_no_line(self) -> None:
+        names = ["tab\there", "line\nbreak", "\x1b[2J", " blank ", "-dash",
+                 "\u202eturned", "n" * 255]
+        (self.folder / "to").mkdir()
+        for name in names:
+            (self.folder / name).write_text(name)
+        ended = self.copy("--", *names, "to")
+        self.assertEqual((ended.status, ended.stderr), (0, ""))
+        lines = ended.stdout.splitlines()
+        self.assertEqual(len(lines), len(names))
+        for line in lines:
+            self.assertTrue(line.replace("\t", "", 1).isprintable(), line)
+        for name in names:
+            self.assertEqual((self.folder / "to" / name).read_text(), name)
+
+    def test_a_source_without_a_directory(self) -> None:
+        (self.folder / "to").mkdir()
+        for name in ("to", "missing"):
+            self.assert_one_line(self.copy(name), 2, name)
+
+    def test_a_file_and_itself(self) -> None:
+        (self.folder / "file").write_text("content")
+        ended = self.copy("--force", "file", ".")
+        self.assert_one_line(ended, 1, "file")
+        self.assertEqual((self.folder / "file").read_text(), "content")
+
+    def test_json_tells_of_failures_too(self) -> None:
+        ended = run_lesson("titles_threads", "--json", "nonsense", "a\tb")
+        report = json.loads(ended.stdout)
+        [run] = report["runs"]
+        self.assertEqual(ended.status, 1)
+        self.assertEqual(len(ended.stderr.splitlines()), 2, ended.stderr)
+        self.assertEqual({task["task"] for task in run["tasks"]},
+                         {"nonsense", "a\tb"})
+        self.assertTrue(all(task["error"] for task in run["tasks"]))
+        self.assertEqual(report["verdict"], "cannot tell")
+
+    @on_linux
+    def test_thousands_of_addresses_take_no_memory(self) -> None:
+        def peak(addresses: int) -> int:
+            """Return the most memory that so many take, in KiB."""
+            ended = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent("""
+                    from concur_demo.titles_threads import main
+                    assert main(["--workers", "50", "-"]) == 1
+                    print(open("/proc/self/status").read())
+                    """)],
+                cwd=ROOT, input=(b"nonsense" * 500 + b"\n") * addresses,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                timeout=DEADLINE, check=True)
+            found = re.search(rb"VmHWM:\s*(\d+) kB", ended.stdout)
+            assert found
+            return int(found[1])
+        self.assertLess(peak(6000) - peak(300), 6000)  # of 24 000
+
+
+@contextlib.contextmanager
+def serving(*options: object) -> "Iterator[subprocess.Popen[str]]":
+    """Run slow_site meanwhile; end it in any case."""
+    process = subprocess.Popen(
+        command("slow_site", *options), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class SlowSite(Folder):
+
+    @on_posix
+    def test_serves_until_ctrl_c(self) -> None:
+        for twice in (False, True):
+            with serving("--port", 0, "--delay", 0.01) as process:
+                assert process.stdout
+                line = process.stdout.readline()
+                found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+                assert found, line
+                with urllib.request.urlopen(
+                        f"{found[0]}7", timeout=DEADLINE) as page:
+                    self.assertIn(b"<title>Page 7 of a slow site</title>",
+                                  page.read())
+                process.send_signal(signal.SIGINT)
+                if twice:
+                    time.sleep(0.02)
+                    process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=DEADLINE)
+                self.assertEqual((process.returncode, errors), (0, ""))
+
+    @on_posix
+    def test_a_visitor_is_not_waited_for(self) -> None:
+        with serving("--port", 0, "--delay", DEADLINE) as process:
+            assert process.stdout
+            found = re.search(r":(\d+)/", process.stdout.readline())
+            assert found
+            with socket.create_connection(
+                    ("127.0.0.1", int(found[1])), DEADLINE) as visitor:
+                visitor.sendall(b"GET /1 HTTP/1.0\r\n\r\n")
+                time.sleep(0.1)
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=DEADLINE / 2)
+                self.assertEqual(process.returncode, 0)
+
+    def test_port_taken(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            self.assert_one_line(
+                run_lesson("slow_site", "--port", port), 1, str(port))
+
+    def test_bad_usage(self) -> None:
+        for options in (["--port", "x"], ["--port", "-1"],
+                        ["--port", "65536"], ["--delay", "x"],
+                        ["--delay", "-1"], ["--delay", "nan"]):
+            with self.subTest(options=options):
+                self.assert_one_line(
+                    run_lesson("slow_site", *options), 2, options[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
