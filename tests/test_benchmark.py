@@ -70,6 +70,13 @@ class BenchmarkTest(unittest.TestCase):
                 self.assertEqual(
                     row("a", pairs, at_least=at_least)["outcome"], outcome)
 
+    def test_growth(self) -> None:
+        for tenth, growth in [(0.5, 4.0), (0.0, None)]:
+            [one] = side_by_side.compare(
+                "a", "", 1.0, 1, (float, 2.0), (float, 2.0), (float, tenth))
+            self.assertEqual(one.growth, growth)
+            self.assertIn(" 1.00 ", side_by_side.line(one.cells()))
+
     def test_a_row_that_fails_leaves_the_others(self) -> None:
         def fails() -> list[side_by_side.Row]:
             raise OSError("no room")

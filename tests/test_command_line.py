@@ -169,7 +169,10 @@ class Terminal(Folder):
     ) -> tuple[int, str]:
         """Return the exit status of a lesson that has a terminal, and all
         that it sends there."""
-        ours, its = os.openpty()
+        try:
+            ours, its = os.openpty()
+        except OSError as error:  # as in a container without /dev/pts
+            self.skipTest(f"no terminal here: {error}")
         with open(its, "wb") as terminal:
             process = subprocess.Popen(
                 command(lesson, *options), cwd=ROOT, stdout=terminal,

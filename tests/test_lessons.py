@@ -115,19 +115,21 @@ class FormsTest(unittest.TestCase):
         for line in lines:
             self.assertRegex(line, r"\Athread [12]: (start|end) [56]000\Z")
 
-    def test_overview(self) -> None:
-        ended = run_lesson("")
+    def test_overview_also_where_one_lesson_fails(self) -> None:
+        no_large_files = (  # only copy_threads needs some
+            "import resource, signal\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
+        overview = dict(map_threads(
+            lambda before: run_lesson(
+                "", *["--json"] * bool(before), before=before),
+            ["", no_large_files], workers=2))
+        ended = overview[""]
         self.assertEqual((ended.status, ended.stderr), (0, ""))
         lines = ended.stdout.splitlines()
         self.assertEqual(
             [line.partition(":")[0] for line in lines], list(LESSONS))
-
-    def test_overview_where_one_lesson_fails(self) -> None:
-        # No large files: only copy_threads needs some.
-        ended = run_lesson(
-            "", "--json", before="import resource, signal\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
+        ended = overview[no_large_files]
         self.assertEqual(ended.status, 1)
         self.assertRegex(ended.stderr, r"\Acopy_threads: [^\n]*\n\Z")
         self.assertEqual([one["lesson"] for one in json.loads(ended.stdout)],
@@ -277,7 +279,7 @@ class EndingTest(unittest.TestCase):
                 (signal.SIGINT, False, False), (signal.SIGINT, True, True),
                 (signal.SIGTERM, False, False)]]
         for case, (status, errors, left) in map_threads(
-                Interrupt.outcome, cases, workers=3):
+                Interrupt.outcome, cases, workers=6):
             with self.subTest(case=case):
                 self.assertEqual(status, 128 + case.number, errors)
                 self.assertRegex(errors, r"\A\w+: interrupted\n\Z")
