@@ -269,5 +269,7 @@ def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
         for other in INTERRUPTS:
             signal.signal(other, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda _, at: _interrupt(number, at))
-        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        # Again and again: a signal that comes just before Python begins to
+        # wait for a lock does not end that wait.
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, GRACE_SECONDS)
     raise KeyboardInterrupt(number)
