@@ -35,11 +35,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def lesson_parser(
-    lesson: str, claim: str, example: str, workers: Sequence[int]
+    lesson: str, claim: str, example: str, workers: Sequence[int],
+    operands: str = "",
 ) -> Parser:
     """Return a parser with the options that all lessons share."""
     parser = Parser(
-        prog=lesson, usage=f"python -m concur_demo.{lesson} [options]",
+        prog=lesson,
+        usage=f"python -m concur_demo.{lesson} [options] {operands}".strip(),
         description=f"Claim: {claim}",
         epilog=f"Example: python -m concur_demo.{lesson} {example}")
     parser.add_argument(

@@ -102,7 +102,9 @@ class Report(NamedTuple):
             folded(f"{self.lesson}: {self.claim}", width),
             folded(str(self.machine), width),
             aligned(results),
-            aligned(self.table()),
+            aligned(self.table()) + "\n" + folded(
+                "in flight: tasks under way at once; cores busy: cores at "
+                "work at once", width),
             _timeline.text(self.runs, width, encoding, self.worker),
             folded(f"Verdict: {self.verdict.word}. {self.verdict.evidence}",
                    width),

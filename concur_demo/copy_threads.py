@@ -190,15 +190,16 @@ def judge(alone: Run, best: Run) -> Verdict:
 
 def take_home(run: Run) -> str:
     """Return what the figures of a run on several threads tell."""
-    return (f"{run.in_flight:.1f} copies were in flight at a time: the "
+    return (f"On average {run.in_flight:.1f} copies were in flight: the "
             "system reads and writes for a thread without needing the GIL. "
-            f"It kept {run.cores_busy:.1f} cores busy with that.")
+            f"Copying kept {run.cores_busy:.1f} cores busy.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
-        "copy_threads", CLAIM, "--workers 4 *.jpg backup/", workers=(1, 2))
+        "copy_threads", CLAIM, "--workers 4 *.jpg backup/", (1, 2),
+        "[SOURCE... DIRECTORY]")
     parser.add_argument(
         "paths", nargs="*", metavar="SOURCE... DIRECTORY",
         help="copy these files into the directory instead of samples, on "

@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
         "primes_pool", CLAIM, "--workers 1,2,4 500000 600000",
-        workers=(1, 2, 3))
+        (1, 2, 3), "[LIMIT...]")
     _cli.add_limits(parser, LIMITS)
     parser.add_argument(
         "--start-method", choices=multiprocessing.get_all_start_methods(),

@@ -76,8 +76,12 @@ def judge(alone: Run, best: Run, gil: bool) -> Verdict:
         f"{best.workers} threads were {speed_up:.2f} times as fast as one, "
         f"with {best.in_flight:.1f} tasks in flight and "
         f"{best.cores_busy:.1f} cores busy")
-    if speed_up < FASTER:
+    if speed_up < FASTER and gil:
         return Verdict(HOLDS, f"{figures}.")
+    if speed_up < FASTER:
+        return Verdict(CANNOT_TELL, f"{figures}. This Python has no GIL, so "
+                       "the cause is another: a single large task, or other "
+                       "programs on this machine.")
     if gil:
         return Verdict(CANNOT_TELL, f"{figures}, which the GIL rules out: "
                        "another program disturbed the runs; try --repeat 3.")
@@ -88,11 +92,11 @@ def judge(alone: Run, best: Run, gil: bool) -> Verdict:
 def take_home(run: Run, gil: bool) -> str:
     """Return what the figures of a run on several threads tell."""
     if gil:
-        return (f"{run.in_flight:.1f} sums were in flight at a time, but "
+        return (f"On average {run.in_flight:.1f} sums were in flight, but "
                 f"{run.cores_busy:.1f} cores were busy: concurrency without "
                 "parallelism. To put more cores to work under the GIL, take "
                 "processes, as primes_pool does.")
-    return (f"{run.in_flight:.1f} sums were in flight at a time, and "
+    return (f"On average {run.in_flight:.1f} sums were in flight, and "
             f"{run.cores_busy:.1f} cores were busy: without the GIL, threads "
             "give parallelism too.")
 
@@ -101,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
         "primes_threads", CLAIM, "--workers 1,2,4 500000 500000",
-        workers=(1, 2))
+        (1, 2), "[LIMIT...]")
     _cli.add_limits(parser, LIMITS)
     return _cli.run(parser, measure, argv)
 

@@ -110,7 +110,7 @@ def judge(alone: Run, best: Run) -> Verdict:
 
 def take_home(run: Run) -> str:
     """Return what the figures of a run on several threads tell."""
-    return (f"{run.in_flight:.1f} pages were in flight at a time, with "
+    return (f"On average {run.in_flight:.1f} pages were in flight, with "
             f"{run.cores_busy:.2f} cores busy: waiting needs no core, so "
             "threads can wait together even under the GIL.")
 
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
         "titles_threads", CLAIM, "--workers 3 http://127.0.0.1:8000/1",
-        workers=(1, 2, 5))
+        (1, 2, 5), "[URL...]")
     parser.add_argument(
         "urls", nargs="*", metavar="URL",
         help="print the titles of these pages instead, fetched on the last "

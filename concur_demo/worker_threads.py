@@ -23,12 +23,13 @@ def map_threads(
     """Yield (task, work(task)) for every task, in order of completion.
 
     This many threads do the work. At most workers + AHEAD tasks are taken
-    and not yet yielded, so `tasks` may be endless. If work raises, the
-    threads stop, each after the task it is at, and the exception reaches
-    the caller with a note that names the task. If `tasks` raises, what was
-    taken before is finished and yielded first. Closing the iterator stops
-    the threads as well. Raises ValueError if workers is less than 1,
-    RuntimeError if the system allows no more threads.
+    and not yet yielded, so `tasks` may be endless. It is asked for tasks by
+    the caller's thread, between results, which wait if it makes us wait. If
+    work raises, the threads stop, each after the task it is at, and the
+    exception reaches the caller with a note that names the task. If `tasks`
+    raises, what was taken before is finished and yielded first. Closing the
+    iterator stops the threads as well. Raises ValueError if workers is less
+    than 1, RuntimeError if the system allows no more threads.
 
     >>> sorted(map_threads(abs, [-1, 2, -3], workers=2))
     [(-3, 3), (-1, 1), (2, 2)]

@@ -16,6 +16,7 @@ import html.parser
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -212,7 +213,7 @@ def serve(pipe: Connection) -> None:
     def serve_each() -> None:
         while True:
             link, _ = listener.accept()
-            with link, contextlib.suppress(OSError):
+            with link, contextlib.suppress(OSError, IndexError):
                 link.settimeout(10)
                 link.sendall(answer(link.recv(65536).split()[1].decode()))
 
@@ -389,9 +390,11 @@ def copy_small() -> list[Row]:
 
 # The rest -------------------------------------------------------------
 
-def bare_echo(pipe: Connection) -> None:
-    while (message := pipe.recv()) is not None:
-        pipe.send(message)
+def bare_echo(mine: Connection, parents: Connection) -> None:
+    parents.close()
+    with contextlib.suppress(EOFError):
+        while (message := mine.recv()) is not None:
+            mine.send(message)
 
 
 def bare_trips(pipe: Connection, messages: int) -> None:
@@ -402,10 +405,14 @@ def bare_trips(pipe: Connection, messages: int) -> None:
 
 def trips_to_bare_child(messages: int) -> float:
     pipe, childs = multiprocessing.Pipe()
-    multiprocessing.Process(target=bare_echo, args=(childs,)).start()
+    process = multiprocessing.Process(
+        target=bare_echo, args=(childs, pipe), daemon=True)
+    process.start()
+    childs.close()
     bare_trips(pipe, 1)   # waits until the child has started
     seconds = elapsed(bare_trips, pipe, messages)
     pipe.send(None)
+    process.join()
     return seconds
 
 
@@ -462,6 +469,8 @@ def overview() -> list[Row]:
 
 if __name__ == "__main__":
     os.environ["no_proxy"] = "127.0.0.1"
+    # Asked to terminate, tidy up first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from concur_demo._machine import this_machine
@@ -153,16 +153,33 @@ class Costs(NamedTuple):
 
 def costs_in_child(work: Callable[[int], object], number: int) -> Costs:
     """Return the costs of work(number), in a new process."""
+    peak_memory()   # if it is Skipped, then here
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(costs, work, number).result(LONGEST)
+    pipe, childs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=send_costs, args=(childs, work, number), daemon=True)
+    process.start()
+    childs.close()
+    try:
+        if not pipe.poll(LONGEST):
+            raise TimeoutError(f"not done within {LONGEST:g} s")
+        costs: Costs = pipe.recv()
+        return costs
+    except EOFError:
+        raise ChildProcessError("the process that measures died") from None
+    finally:
+        process.kill()
+        process.join()
+        pipe.close()
 
 
-def costs(work: Callable[[int], object], number: int) -> Costs:
+def send_costs(
+    pipe: Connection, work: Callable[[int], object], number: int
+) -> None:
     before = peak_memory()
     seconds = elapsed(work, number)
     peak = peak_memory()
-    return Costs(seconds, peak, peak - before)
+    pipe.send(Costs(seconds, peak, peak - before))
 
 
 def peak_memory() -> int:

@@ -3,8 +3,11 @@
 import random
 import unittest
 
+from concur_demo._measure import Run
+from concur_demo._report import CANNOT_TELL, HOLDS
 from concur_demo.primes import is_prime, sum_primes, sum_primes_up_to
 from concur_demo.primes_pool import equal_pieces, finish, whole_sums
+from concur_demo.primes_threads import judge
 from concur_demo.worker_pool import map_pool
 
 
@@ -88,6 +91,15 @@ class Pieces(unittest.TestCase):
         first = sum(sums[task] for task in tasks[:8])
         self.assertEqual(first, 37_550_402_023)
         self.assertEqual(sum(sums.values()), 142_913_828_922)
+
+
+class WithoutTheGil(unittest.TestCase):
+
+    def test_threads_that_are_no_faster_are_not_put_down_to_it(self) -> None:
+        # One large sum, say, leaves the second thread without work.
+        alone, best = Run("", 1, 4.0), Run("", 2, 4.1)
+        self.assertEqual(judge(alone, best, gil=True).word, HOLDS)
+        self.assertEqual(judge(alone, best, gil=False).word, CANNOT_TELL)
 
 
 if __name__ == "__main__":

@@ -266,7 +266,7 @@ class PoolFactoryTest(Deadline):
         self.assertEqual(sorted(place for _, place in done), [0, 1])
         self.assertEqual(possessions()[1:], before[1:])
 
-    def test_an_exception_in_a_thread_is_the_same(self) -> None:
+    def test_threads_tell_an_exception_as_processes_do(self) -> None:
         error = programs.OneWay("an", "error")
 
         def fail(task: int) -> None:
