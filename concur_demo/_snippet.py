@@ -138,22 +138,17 @@ def spaced(
     modules: Iterable[Module], found: set[ast.stmt]
 ) -> Iterator[str]:
     """Yield the text of each statement found, after its line ends."""
-    texts = set()
     after_block, last = True, 0
     for one in modules:
         for statement in one.tree.body:
             if statement not in found:
                 continue
-            text = one.text(statement)
-            if text in texts:   # two modules may have the same TypeVar
-                continue
-            texts.add(text)
             block = isinstance(statement, BLOCK)
             if block or after_block:
                 yield "\n\n\n"
             else:
                 yield "\n" if one.first(statement) == last + 1 else "\n\n"
-            yield text
+            yield one.text(statement)
             after_block, last = block, statement.end_lineno or 0
 
 
