@@ -280,7 +280,8 @@ def panel_svg(one: Panel, scale: Scale, worker: str) -> tuple[str, int]:
     for row, _ in enumerate(one.lanes):
         y = 24 + ROW * row
         parts += [
-            words(f"{worker} {row + 1}", LEFT - 8, y + 14, anchor="end"),
+            words(f"{worker.split()[-1]} {row + 1}", LEFT - 8, y + 14,
+                  anchor="end"),  # the last word: there is little room
             f'<path class="concur-idle" d="M{LEFT} {y}h{one.end}v{BAR}'
             f'H{LEFT}" fill="#e4e4e4"/>']
     if not one.lanes:
