@@ -18,7 +18,8 @@ from typing import NamedTuple
 from . import _cli
 from ._machine import this_machine
 from ._measure import Run, Show, best_of, trace, with_speed_ups
-from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
+from ._report import (
+    CANNOT_TELL, DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared)
 from ._text import count
 from .whole_files import copy_file
 from .worker_threads import map_few, map_threads
@@ -181,11 +182,15 @@ def measure(
 def judge(alone: Run, best: Run) -> Verdict:
     """Return the verdict on CLAIM from one thread and from several."""
     speed_up = alone.seconds / best.seconds
-    return Verdict(
-        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD,
+    figures = (
         f"{best.workers} threads copied {best.tasks} files in "
         f"{best.seconds:.3f} s, where one took {alone.seconds:.3f} s, with "
         f"{best.in_flight:.1f} copies in flight.")
+    if speed_up * FASTER < 1:  # threads may gain nothing, but lose little
+        return Verdict(CANNOT_TELL, f"{figures} Another program probably "
+                       "disturbed the runs; try --repeat 3.")
+    return Verdict(
+        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD, figures)
 
 
 def take_home(run: Run) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from concur_demo import primes_pool, primes_threads
+from concur_demo import copy_threads, primes_pool, primes_threads
 from concur_demo._machine import Machine, this_machine, usable_cores
 from concur_demo._measure import (
     Recorder, Run, Span, Traced, best_of, trace, with_speed_ups)
@@ -120,6 +120,12 @@ class VerdictTest(unittest.TestCase):
             primes_threads.judge(alone, best, gil=True).word,
             primes_threads.judge(alone, run_of(2, 4.1), gil=True).word],
             [DOES_NOT_HOLD, CANNOT_TELL, HOLDS])
+
+    def test_copies(self) -> None:
+        self.assertEqual(
+            [copy_threads.judge(run_of(1, 2.0), run_of(2, seconds)).word
+             for seconds in (1.2, 2.0, 4.0)],
+            [HOLDS, DOES_NOT_HOLD, CANNOT_TELL])
 
     def test_processes(self) -> None:
         alone = run_of(1, 2.0, cpu_seconds=2.0)
