@@ -238,10 +238,19 @@ def redirected(url: str, target: str) -> str:
 def opener() -> OpenerDirector:
     """What opens addresses: as urlopen does, but only http and https."""
     director = OpenerDirector()
-    for handler in (ProxyHandler(), HttpHandler(), HttpsHandler(),
+    for handler in (Proxies(), HttpHandler(), HttpsHandler(),
                     UnknownHandler()):
         director.add_handler(handler)
     return director
+
+
+class Proxies(ProxyHandler):
+    """The proxies of the environment, but none to this machine itself."""
+
+    def proxy_open(self, req: Request, proxy: str, type: str) -> Any:
+        if re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", req.host):
+            return None
+        return super().proxy_open(req, proxy, type)
 
 
 class HttpHandler(HTTPHandler):

@@ -263,6 +263,15 @@ class Interrupt(NamedTuple):
         return process.returncode, text_of(errors), left
 
 
+class ProxyTest(unittest.TestCase):
+    """A proxy of the environment."""
+
+    def test_none_to_this_machine(self) -> None:
+        ended = run_lesson("titles_threads", *QUICK["titles_threads"],
+                           http_proxy="http://127.0.0.1:9", no_proxy="")
+        self.assertEqual((ended.status, ended.stderr), (0, ""))
+
+
 class EndingTest(unittest.TestCase):
     """However a lesson is ended, it is tidy and tells in one line."""
 
