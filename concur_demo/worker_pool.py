@@ -66,10 +66,14 @@ def _map_pool(
 
     def next_done() -> tuple[Task, Any, BaseException | None]:
         while True:
-            team.check()
+            if death := team.death():
+                done.put(death)  # what was done before it comes first
             with contextlib.suppress(queue.Empty):
-                task, answer = done.get(timeout=LOOK_SECONDS)
-                return task, *opened(answer)
+                answer = done.get(timeout=LOOK_SECONDS)
+                if isinstance(answer, ChildProcessError):
+                    raise answer
+                task, sealed = answer
+                return task, *opened(sealed)
 
     with started(pool_factory, workers) as pool:
         team = Team(pool)
@@ -139,20 +143,20 @@ class Team:
         self.patience = (
             FORK_SECONDS if kinds == {"ForkProcess"} else START_SECONDS)
 
-    def check(self) -> None:
-        """Raise ChildProcessError if a process has ended."""
+    def death(self) -> ChildProcessError | None:
+        """Return an error if a process has ended, or none has begun."""
         now = time.monotonic()
         if now < self.looked + LOOK_SECONDS:
-            return
+            return None
         self.looked = now
         before, self.processes = self.processes, worker_processes(self.pool)
         for process in before:
             if process not in self.processes:
-                raise ChildProcessError(obituary(process))
-        if (now > self.started + self.patience
-                and not self.first_task.ready()):
-            raise ChildProcessError(
-                f"no worker process answered for {self.patience:g} s")
+                return ChildProcessError(obituary(process))
+        if now < self.started + self.patience or self.first_task.ready():
+            return None
+        return ChildProcessError(
+            f"no worker process answered for {self.patience:g} s")
 
 
 def worker_processes(pool: Any) -> list[Any]:
@@ -199,9 +203,13 @@ def started(pool_factory: Callable[..., Any], workers: int) -> Iterator[Any]:
 
 def stop(pool: Any) -> None:
     """End the workers of a pool, whatever they are doing."""
+    def end() -> None:
+        pool.terminate()
+        pool.join()  # of its own, terminate() waits for no thread
+
     # A worker that is killed may take a lock of the pool with it;
     # terminate() then waits for ever (CPython issue 73945).
-    stopping = threading.Thread(target=pool.terminate, daemon=True)
+    stopping = threading.Thread(target=end, daemon=True)
     stopping.start()
     stopping.join(STOP_SECONDS)
     for process in worker_processes(pool):
