@@ -24,19 +24,21 @@ CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029"
 # From bytes to text ---------------------------------------------------
 
 def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
-    """The text of a page, decoded as browsers do."""
+    """Yield the text of a page, decoded as browsers do."""
     label = encoding_label(content_type)
-    pieces = iter(pieces)
+    pieces = filter(None, pieces)
     head, failure = b"", None
-    try:    # a few bytes tell more than one, and <meta> is in 1024
-        while len(head) < (4 if label else 1024):
-            head += next(pieces)
-    except StopIteration:
-        pass
+    try:
+        for size in LOOK_AT:
+            while len(head) < size and (more := next(pieces, None)):
+                head += more
+            name, mark = guess_encoding(head[:size], label)
+            if name or END_OF_HEAD.search(head[:size]):
+                break
     except (OSError, http.client.HTTPException) as error:
         failure = error     # the title may have come before it
-    name, mark = guess_encoding(head, label)
-    decoder = codecs.getincrementaldecoder(name)("replace")
+        name, mark = guess_encoding(head, label)
+    decoder = codecs.getincrementaldecoder(name or "utf-8")("replace")
     yield decoder.decode(head[mark:])
     if failure:
         raise failure
@@ -45,8 +47,14 @@ def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
     yield decoder.decode(b"", True)
 
 
+# How many bytes to have before looking for the encoding: a byte order mark
+# is in 4, <meta> mostly in 1024, or else further down, but in the <head>.
+LOOK_AT = 4, 1024, 2**13, 2**16
+END_OF_HEAD = re.compile(rb"<(?:/head|body)[\t\n\f\r />]", re.IGNORECASE)
+
+
 def guess_encoding(head: bytes, label: str) -> tuple[str, int]:
-    """The codec for a page that begins so; the length of its mark."""
+    """Return the codec that a page so begun tells, and its mark's length."""
     for mark, name in ((codecs.BOM_UTF8, "utf-8"),
                        (codecs.BOM_UTF16_BE, "utf-16-be"),
                        (codecs.BOM_UTF16_LE, "utf-16-le")):
@@ -56,28 +64,26 @@ def guess_encoding(head: bytes, label: str) -> tuple[str, int]:
         return label, 0
     if head[:2] in (b"<\0", b"\0<"):
         return "utf-16-le" if head[0] else "utf-16-be", 0
-    return meta_encoding(head[:1024].decode("latin-1")) or "utf-8", 0
+    return meta_encoding(head.decode("latin-1")), 0
 
 
 def meta_encoding(text: str) -> str:
-    """The codec that the <meta> elements of a page name, "" if none."""
+    """Return the codec that the <meta> elements of a page name, "" if none."""
     declared = re.match(r"<\?xml[^>]*encoding\s*=\s*[\"']([\w.:-]+)", text)
     names = []
-    for found in PRESCAN.finditer(text):
-        if not re.match(r"<meta[\t\n\f\r /]", found[0], re.I):
-            continue
-        tag = StartTag(found[0])
-        if "charset" in tag.attributes:
-            names.append(codec_of(tag.attributes["charset"]))
-        elif tag.attributes.get("http-equiv", "").lower() == "content-type":
-            names.append(encoding_label(tag.attributes.get("content", "")))
+    for meta in filter(None, PRESCAN.findall(text)):
+        found = StartTag(meta).attributes
+        if "charset" in found:
+            names.append(codec_of(found["charset"]))
+        elif found.get("http-equiv", "").lower() == "content-type":
+            names.append(encoding_label(found.get("content", "")))
     names.append(codec_of(declared[1]) if declared else "")
     name = next(filter(None, names), "")
     return "utf-8" if name.startswith("utf-16") else name
 
 
 def encoding_label(content_type: str) -> str:
-    """The codec that a Content-Type names, "" if none."""
+    """Return the codec that a Content-Type names, "" if none."""
     found = re.search(r"charset[\t\n\f\r ]*=[\t\n\f\r ]*"
                       r"""(?:"([^"]*)"|'([^']*)'|([^"'\t\n\f\r ;]+))""",
                       content_type, re.I)
@@ -112,7 +118,7 @@ OTHER_LABELS = {label: codec for codec, labels in {
 
 
 def codec_of(label: str) -> str:
-    """The codec for the encoding that browsers know as label, or "".
+    """Return the codec for what browsers know as label, "" if none.
 
     >>> codec_of("Latin1"), codec_of("GB2312"), codec_of("utf-7")
     ('cp1252', 'gb18030', '')
@@ -134,7 +140,7 @@ def codec_of(label: str) -> str:
 # From text to the title ----------------------------------------------
 
 def find_title(texts: Iterable[str]) -> str:
-    """The title of the page that comes in these pieces, "" if none."""
+    """Return the title of the page in these pieces, "" if none."""
     finder = TitleFinder()
     for text in texts:
         finder.feed(text)
@@ -146,12 +152,12 @@ def find_title(texts: Iterable[str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """text in one line: control characters dropped, spaces folded."""
+    """Return text in one line: control characters dropped, spaces folded."""
     return re.sub(r"[\t\n\f\r ]+", " ", CONTROLS.sub("", text)).strip(" ")
 
 
 def unescape(text: str) -> str:
-    """text with its character references decoded."""
+    """Return text with its character references decoded."""
     # int() refuses a number of more digits than sys.set_int_max_str_digits
     return html.unescape(re.sub(r"&#0*([0-9]{1,8})[0-9]*", r"&#\1", text))
 
@@ -186,8 +192,11 @@ REST_OF_TAG = r"""(?: [\t\n\f\r /]++ | [^\t\n\f\r />][^\t\n\f\r />=]*+
       | (?! [\t\n\f\r ]*+ = ) ) )*+ >"""
 FLAGS = re.IGNORECASE | re.ASCII | re.VERBOSE
 TAG = re.compile(r"<(/?)([a-z][^\t\n\f\r />]*+)" + REST_OF_TAG, FLAGS)
-PRESCAN = re.compile(r"<!--(?:-?>|.*?(?:-->|\Z)) | </?[a-z][^\t\n\f\r />]*+"
-                     + REST_OF_TAG + r"| <[!/?][^>]*>", FLAGS | re.DOTALL)
+# The <meta> tags of a page, as group 1, and what may hide such a tag.
+PRESCAN = re.compile(
+    rf"""<!--(?: -?> | .*?(?:-->|\Z)) | (<meta(?=[\t\n\f\r /]){REST_OF_TAG})
+      | </?[a-z][^\t\n\f\r />]*+ (?: {REST_OF_TAG} | .* ) | <[!/?][^>]*""",
+    FLAGS | re.DOTALL)
 
 # Elements whose content is text, tags and all.
 TEXT_ELEMENTS = ("title", "textarea", "script", "style", "xmp", "iframe",
@@ -202,7 +211,6 @@ TEXT = re.compile(r"(?: [^<]++ | < (?=[^a-z/!?]) )*+", FLAGS)
 
 OPEN_TAG = re.compile(r"</?[a-z]", FLAGS)
 COMMENT = re.compile(r"<!--(-?>)?")
-CDATA = "<![CDATA["
 
 # What ends that which is no tag and no plain text.
 ENDS = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", FLAGS)
@@ -214,10 +222,8 @@ ENDS |= {
     "cdata": re.compile(r"\]\]>"),
     # a script may hold a comment, which may hold scripts
     "script": re.compile(r"<!-- | </script(?=[\t\n\f\r />])", FLAGS),
-    "script comment": re.compile(
-        r"--> | </?script(?=[\t\n\f\r />])", FLAGS),
-    "script in script": re.compile(
-        r"--> | </script(?=[\t\n\f\r />])", FLAGS)}
+    "script comment": re.compile(r"--> | </?script(?=[\t\n\f\r />])", FLAGS),
+    "script in script": re.compile(r"--> | </script(?=[\t\n\f\r />])", FLAGS)}
 SCRIPT = {("script", "<!--"): "script comment",
           ("script comment", "-->"): "script",
           ("script comment", "<script"): "script in script",
@@ -233,19 +239,18 @@ BREAKOUT = frozenset(
     "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 "
     "h5 h6 head hr i img li listing menu meta nobr ol p pre ruby s small "
     "span strong strike sub sup table tt u ul var".split())
+TABLE_PARTS = frozenset("caption table tbody td tfoot th thead tr".split())
 # Those that likely hold an <svg> or <math> when their end tag is in it.
-PARENTS = BREAKOUT - {"body", "head"} | set(
-    "a article aside button caption details dialog fieldset figcaption "
-    "figure footer form header label main nav section summary tbody td "
-    "tfoot th thead tr".split())
-HTML_IN_SVG = ("foreignobject", "desc", "title")
+PARENTS = BREAKOUT - {"body", "head"} | TABLE_PARTS | set(
+    "a article aside button details dialog fieldset figcaption figure "
+    "footer header label main nav section summary".split())
 HTML_IN_MATH = ("mi", "mo", "mn", "ms", "mtext")
 
 
 def holds_html(kind: str, tag: StartTag) -> bool:
-    """Whether a start tag within the element is one of HTML."""
+    """Return whether a start tag within the element is one of HTML."""
     if kind == "svg":
-        return tag.name in HTML_IN_SVG
+        return tag.name in ("foreignobject", "desc", "title")
     if kind == "math":
         return tag.name in HTML_IN_MATH or (
             tag.name == "annotation-xml"
@@ -268,7 +273,8 @@ class TitleFinder:
     https://html.spec.whatwg.org/multipage/parsing.html. Not left to
     HTMLParser, as the older ones take tags in a title for tags (CPython
     issues 118350, 137836), and unclosed tags cost them quadratic time
-    (135462, 153030); it gets whole tags only.
+    (135462, 153030); it gets whole tags only. One rule is left out: the
+    tag <frameset> can do away with every title that is after or in <body>.
     """
 
     def __init__(self) -> None:
@@ -296,9 +302,7 @@ class TitleFinder:
             self.title = self.parts.getvalue()
 
     def step(self, text: str, at: int, last: bool) -> int | None:
-        """Take one thing from text[at:]; return where the next begins,
-        or None if that takes more text.
-        """
+        """Take one thing at text[at]; return its end, None if not there."""
         if at == len(text):
             return None
         if self.inside:
@@ -319,12 +323,12 @@ class TitleFinder:
             self.inside = "" if found[1] else "comment"
             return found.end()
         foreign = top in ("svg", "math")
-        self.inside = ("cdata" if foreign and text.startswith(CDATA, at)
+        self.inside = ("cdata" if foreign and text.startswith("<![CDATA[", at)
                        else "bogus comment")
         return at + 2
 
     def skip(self, text: str, at: int, last: bool) -> int | None:
-        """Go to the end of what we are inside, keeping a title's text."""
+        """Take the rest of what we are inside, as step() does."""
         found = ENDS[self.inside].search(text, at)
         # an end may lie across the pieces
         end = (found.start() if found else
@@ -360,7 +364,7 @@ class TitleFinder:
             self.open.append(Element(kind, name, holds_html(kind, tag)))
 
     def kind_of(self, tag: StartTag) -> str:
-        """Whether the start tag is of HTML or of what it stands in."""
+        """Return what the start tag is of: HTML, or what it stands in."""
         if not self.open:
             return "html"
         top = self.open[-1]
@@ -372,29 +376,32 @@ class TitleFinder:
             return "html"
         if tag.name in BREAKOUT or tag.name == "font" and (
                 tag.attributes.keys() & {"color", "face", "size"}):
-            while self.open and not self.open[-1].holds_html:
-                self.open.pop()
+            self.break_out()
             return "html"
         return top.kind
 
+    def break_out(self) -> None:
+        """Leave <svg> or <math>, up to where HTML can be."""
+        while self.open and not self.open[-1].holds_html:
+            self.open.pop()
+
     def end_tag(self, name: str) -> None:
         """Leave what the end tag closes."""
+        if name in ("br", "p"):
+            self.break_out()
         foreign = True      # until an element of HTML is met
         fenced = False      # beyond what is foreign and holds HTML
         for i in reversed(range(len(self.open))):
             kind, opened, fence = self.open[i]
-            if kind in ("svg", "math"):
-                matches = foreign and name == opened
-                fenced = fenced or fence
-            else:
-                foreign = False
-                matches = name == opened and (
-                    kind == "template" or not fenced)
-                if not matches and name != "template" and (
-                        kind == "template" or fenced):
-                    return
-            if matches:
+            foreign = foreign and kind in ("svg", "math")
+            if name == opened and (foreign or kind == "template" or
+                                   kind == "html" and not fenced):
                 del self.open[i:]
                 return
-        if foreign and name in PARENTS:
+            if kind in ("svg", "math"):
+                fenced = fenced or name not in TABLE_PARTS and (
+                    fence or opened == "annotation-xml")
+            elif name != "template" and (fenced or kind == "template"):
+                return
+        if foreign and not fenced and name in PARENTS:
             self.open.clear()

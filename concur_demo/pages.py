@@ -32,7 +32,7 @@ PIECE = 2**16                # bytes, the most that are read at once
 
 
 def fetch_title(url: str, timeout: float = 10.0) -> str:
-    """The title of the web page at url, as a browser would show it.
+    """Return the title of the web page at url, as a browser shows it.
 
     Character references are decoded, white space is folded, control
     characters are dropped. A page without a title gives "".
@@ -54,7 +54,7 @@ def fetch_title(url: str, timeout: float = 10.0) -> str:
 
 def read_title(response: http.client.HTTPResponse,
                deadline: "Deadline") -> str:
-    """The title of the page in response, which is read no further."""
+    """Return the title of the page in response, read no further."""
     if not 200 <= response.status < 300:
         raise OSError(status_line(response))
     if response.length == 0:
@@ -70,14 +70,14 @@ def read_title(response: http.client.HTTPResponse,
 
 
 def status_line(response: http.client.HTTPResponse) -> str:
-    """What the server answered, such as "HTTP 404 Not Found"."""
+    """Return what the server answered, such as "HTTP 404 Not Found"."""
     reason = (tidy(response.reason or "")[:80]
               or http.client.responses.get(response.status, ""))
     return f"HTTP {response.status} {reason}".strip()
 
 
 def plain_error(error: Exception, deadline: "Deadline") -> OSError:
-    """What went wrong with a fetch, in one line for the user."""
+    """Return what went wrong with a fetch, in one line for the user."""
     # urllib wraps what went wrong in an error of its own
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
@@ -117,7 +117,7 @@ LOGIN = re.compile(
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown, without user and password.
+    """Return the address as it may be shown: no user, no password.
 
     >>> without_password("https://me:secret@example.org/@you")
     'https://example.org/@you'
@@ -126,7 +126,7 @@ def without_password(url: str) -> str:
 
 
 def parse_address(url: str) -> tuple[str, str, str]:
-    """Origin, path and login of url; ValueError if it has none.
+    """Return origin, path and login of url, or raise ValueError.
 
     >>> parse_address("http://me:secret@example.org/a page")
     ('http://example.org', '/a%20page', 'bWU6c2VjcmV0')
@@ -159,7 +159,7 @@ def parse_address(url: str) -> tuple[str, str, str]:
 
 
 def host_name(host: str) -> str:
-    """The name of a host as it is sent: ASCII, and IPv6 in brackets."""
+    """Return the name of a host as sent: ASCII, and IPv6 in brackets."""
     if re.fullmatch(r"[0-9a-f.]*:[0-9a-f.:]*", host, re.I):
         return f"[{host}]"
     try:
@@ -184,7 +184,7 @@ class Deadline:
         self.end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """The seconds that are left; TimeoutError if there are none."""
+        """Return the seconds that are left, or raise TimeoutError."""
         left = self.end - time.monotonic()
         if left <= 0:
             raise TimeoutError("time is up")
@@ -202,7 +202,7 @@ class PageRequest(Request):
 
 
 def open_page(url: str, deadline: Deadline) -> http.client.HTTPResponse:
-    """The answer for url, after all redirects; the caller closes it."""
+    """Return the answer for url, after all redirects, to be closed."""
     logins = {}     # a password is for one site only
     for _ in range(MAX_REDIRECTS + 1):
         origin, path, login = parse_address(url)
@@ -222,7 +222,7 @@ def open_page(url: str, deadline: Deadline) -> http.client.HTTPResponse:
 
 
 def redirected(url: str, target: str) -> str:
-    """Where the header "Location: target" leads from url."""
+    """Return where the header "Location: target" leads from url."""
     # http.client takes the header's bytes for Latin-1
     target = quote(target, string.punctuation, encoding="latin-1")
     try:
@@ -236,7 +236,7 @@ def redirected(url: str, target: str) -> str:
 
 @functools.cache
 def opener() -> OpenerDirector:
-    """What opens addresses: as urlopen does, but only http and https."""
+    """Return what opens addresses, as urlopen does: http and https only."""
     director = OpenerDirector()
     for handler in (Proxies(), HttpHandler(), HttpsHandler(),
                     UnknownHandler()):
@@ -305,7 +305,7 @@ class HttpsConnection(HttpConnection, http.client.HTTPSConnection):
 
 def connect(address: tuple[str, int], *_: object,
             deadline: Deadline) -> socket.socket:
-    """A socket connected to the host and port in address."""
+    """Return a socket connected to the host and port in address."""
     found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
     for left in range(len(found), 0, -1):
         try:
@@ -317,7 +317,7 @@ def connect(address: tuple[str, int], *_: object,
 
 
 def connect_to(info: Any, deadline: Deadline, shares: int) -> socket.socket:
-    """A socket connected to one of the addresses that a host has."""
+    """Return a socket connected to one of the addresses of a host."""
     family, kind, protocol, _name, place = info
     link = socket.socket(family, kind, protocol)
     try:
@@ -349,7 +349,7 @@ class TimedStream(io.RawIOBase):
         self.stream = sock.makefile("rb", buffering=0)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What http.client asks of a socket."""
+        """Return what http.client reads the answer from."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
@@ -367,7 +367,7 @@ class TimedStream(io.RawIOBase):
 # The bytes of a page --------------------------------------------------
 
 def read_pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body as it arrives: first small pieces, then larger ones."""
+    """Yield the body as it arrives: small pieces, then larger ones."""
     size = PIECE // 8
     while piece := response.read1(size):
         yield piece
@@ -377,7 +377,7 @@ def read_pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def unpack(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """The body without its Content-Encoding, never much at a time."""
+    """Yield the body without its Content-Encoding, a little at a time."""
     if coding in ("", "identity"):
         yield from pieces
         return
@@ -407,7 +407,7 @@ def unpack(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
 
 
 def limit(pieces: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
-    """The same pieces, as long as there is time and not too many."""
+    """Yield the pieces, as long as there is time and not too many."""
     seen = 0
     for piece in pieces:
         deadline.left()
