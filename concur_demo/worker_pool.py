@@ -7,6 +7,7 @@ their parent is killed.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import pickle
@@ -16,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 from .worker_threads import AHEAD, in_completion_order
@@ -24,8 +26,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.2  # how often to look whether a worker has died
-START_SECONDS = 30.0  # how long a pool may take until a worker answers,
-FORK_SECONDS = 4.0  # and where its workers are forked and import nothing
+START_SECONDS = 30.0  # how long a pool may take until a worker answers
 STOP_SECONDS = 1.0  # how long it may take to stop its workers
 
 
@@ -75,8 +76,9 @@ def _map_pool(
                 task, sealed = answer
                 return task, *opened(sealed)
 
-    with started(pool_factory, workers) as pool:
-        team = Team(pool)
+    processes: list[Any] = []
+    with started(remembering(pool_factory, processes), workers) as pool:
+        team = Team(pool, processes)
         yield from in_completion_order(
             tasks, submit, next_done, done.empty, workers + AHEAD)
 
@@ -129,34 +131,63 @@ def opened(answer: Sealed) -> Any:
         return None, error
 
 
+def remembering(
+    pool_factory: Callable[..., Any], processes: list[Any]
+) -> Callable[..., Any]:
+    """Return a factory of the same pools, which puts every worker process
+    on that list as well; of pools other than multiprocessing's, it cannot.
+
+    Pool forgets a process that ends. Without this, one that is killed while
+    the others are started would be forgotten before we knew of it.
+    """
+    context = getattr(pool_factory, "__self__", None)
+    if not isinstance(context, BaseContext):
+        return pool_factory
+    from multiprocessing.pool import Pool  # here, to start sooner
+
+    class RememberingPool(Pool):
+        @staticmethod
+        def Process(ctx: Any, *args: Any, **options: Any) -> Any:
+            process = ctx.Process(*args, **options)
+            processes.append(process)
+            return process
+
+    return functools.partial(RememberingPool, context=context.get_context())
+
+
 class Team:
     """The worker processes of a pool, watched."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, processes: list[Any]) -> None:
         self.pool = pool
-        self.processes = worker_processes(pool)
+        self.processes = processes  # more may be put on the list
+        self.add(worker_processes(pool))
         self.looked = self.started = time.monotonic()
-        # A worker that was killed even before we knew of it may have taken
-        # a lock of the pool with it. Then this is never answered.
-        self.first_task = pool.apply_async(os.getpid)
-        kinds = {type(one).__name__ for one in self.processes}
-        self.patience = (
-            FORK_SECONDS if kinds == {"ForkProcess"} else START_SECONDS)
+        if self.processes:
+            # A process of which we know nothing may have died with a lock
+            # of the pool in its hands. Then this is never answered.
+            self.first_task = pool.apply_async(os.getpid)
+
+    def add(self, processes: Iterable[Any]) -> None:
+        """Watch these too."""
+        self.processes += [
+            one for one in processes if one not in self.processes]
 
     def death(self) -> ChildProcessError | None:
-        """Return an error if a process has ended, or none has begun."""
+        """Return an error if a process has died, or none has begun."""
         now = time.monotonic()
-        if now < self.looked + LOOK_SECONDS:
+        if now < self.looked + LOOK_SECONDS or not self.processes:
             return None
         self.looked = now
-        before, self.processes = self.processes, worker_processes(self.pool)
-        for process in before:
-            if process not in self.processes:
+        alive = worker_processes(self.pool)
+        for process in self.processes:
+            if process not in alive and process.exitcode is not None:
                 return ChildProcessError(obituary(process))
-        if now < self.started + self.patience or self.first_task.ready():
+        self.add(alive)
+        if now < self.started + START_SECONDS or self.first_task.ready():
             return None
         return ChildProcessError(
-            f"no worker process answered for {self.patience:g} s")
+            f"no worker process answered for {START_SECONDS:g} s")
 
 
 def worker_processes(pool: Any) -> list[Any]:

@@ -164,7 +164,8 @@ class MapPoolTest(Deadline):
                                       pool_of(method)):
                         done += 1
                 self.assertLess(time.monotonic() - began, 5)
-                self.assertGreaterEqual(done, 9)
+                # The other worker may not be done with the last of them.
+                self.assertGreaterEqual(done, 8)
 
     def test_tasks_that_raise_half_way(self) -> None:
         def tasks() -> Iterator[int]:
@@ -282,9 +283,25 @@ class PoolFactoryTest(Deadline):
             for _ in map_pool(programs.square_or_die, endless(), 1, factory):
                 pass
 
+    def test_a_worker_forgotten_by_the_pool_before_we_look(self) -> None:
+        look = worker_pool.Team
+
+        def look_late(pool: Any, processes: list[Any]) -> worker_pool.Team:
+            dead = pool._pool[0]
+            dead.kill()
+            while dead in pool._pool or not pool._pool:
+                time.sleep(0.01)
+            return look(pool, processes)
+        for method in METHODS:
+            with self.subTest(method), mock.patch.object(
+                    worker_pool, "Team", look_late), self.assertRaisesRegex(
+                        ChildProcessError, "PoolWorker-.*SIGKILL"):
+                list(map_pool(
+                    programs.pid_after, [0.5], 1, pool_of(method)))
+
     def test_a_lock_lost_before_we_knew_of_the_worker(self) -> None:
         # The pool has put another in its place, which waits for the lock.
-        def factory(*args: Any, **options: Any) -> Any:
+        def factory(*args: Any, **options: Any) -> Any:  # none we know of
             pool: Any = pool_of("spawn")(*args, **options)
             pool.apply(os.getpid)
             time.sleep(0.1)  # it is idle now, and has the lock
@@ -303,11 +320,15 @@ class PoolFactoryTest(Deadline):
         with self.assertRaisesRegex(OSError, "no more processes"):
             list(map_pool(abs, [1], 1, factory))
 
-    def test_private_name_of_pool(self) -> None:
-        # worker_pool.worker_processes relies on it.
-        with multiprocessing.Pool(2) as pool:
+    def test_private_names_of_pool(self) -> None:
+        # worker_processes and remembering rely on them.
+        processes: list[Any] = []
+        factory = worker_pool.remembering(multiprocessing.Pool, processes)
+        with factory(2) as pool:
             self.assertEqual(set(worker_pool.worker_processes(pool)),
                              set(multiprocessing.active_children()))
+            self.assertEqual(set(worker_pool.worker_processes(pool)),
+                             set(processes))
 
 
 def family(mark: str) -> dict[int, str]:
@@ -401,8 +422,7 @@ class PoolCommandsTest(Commands):
                 self.assert_killed(process, pids)
 
     def test_a_worker_is_killed_at_its_start(self) -> None:
-        # It has no task yet. The lesson may do without it, if the pool
-        # puts another in its place before anybody looks.
+        # It has no task yet. The lesson may be over before anybody looks.
         for method in {"fork", "spawn"} & set(METHODS):
             with self.subTest(method), self.running(
                     *command("primes_pool", "--workers", 2, "--start-method",
@@ -421,7 +441,7 @@ class PoolCommandsTest(Commands):
                 if process.returncode:
                     self.assertRegex(
                         errors, KILLED + r"|\A\w+: a process died at its "
-                        r"start\n\Z|\A\w+: no worker process answered")
+                        r"start\n\Z")
                 else:
                     self.assertIn("1709600813", output)
 
