@@ -169,9 +169,12 @@ def run(
             show_report(report, form)
         return 1 if report.failed else 0
 
+    printing = threading.Lock()  # the workers' lines must not mix
+
     def show_task(task: Any, outcome: Outcome[Any]) -> None:
         if outcome.span.error is None:
-            emit("\t".join(map(printable, line(task, outcome.result))))
+            with printing:
+                emit("\t".join(map(printable, line(task, outcome.result))))
         else:
             say_error(parser.prog, outcome.span.task, outcome.span.error)
 
@@ -252,9 +255,12 @@ def ended(name: str, command: Callable[[], int]) -> int:
 
 def start(main: Callable[[], int]) -> NoReturn:
     """Run a lesson's main as the command of this process, and exit."""
-    for number in INTERRUPTS:
-        signal.signal(number, _interrupt)
-    status = main()
+    try:
+        for number in INTERRUPTS:
+            signal.signal(number, _interrupt)
+        status = main()
+    except KeyboardInterrupt:  # just before the command, or just after it
+        status = 128 + signal.SIGINT
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # to tidy up
     if hasattr(signal, "setitimer"):

@@ -41,24 +41,26 @@ class Outcome(NamedTuple, Generic[Result]):
     span: Span
 
 
-# Called with each task and its Outcome as soon as it is done.
+# Called, by its worker, with each task and its Outcome once it is done.
 Show = Callable[[Any, Outcome[Any]], None]
 
 
 class Traced(Generic[Task, Result]):
     """A work function that also tells who did it, and when.
 
-    Calling it raises no Exception: a task that fails is a span with an
-    error, so that the others go on. It can be pickled if work can.
+    A task that fails raises no Exception but is a span with an error, so
+    that the others go on. It can be pickled if work, name and show can.
     """
 
     def __init__(
         self, work: Callable[[Task], Result],
         name: Callable[[Task], str] = str, verbose: bool = False,
+        show: Show | None = None,
     ) -> None:
         self.work = work
         self.name = name
         self.verbose = verbose
+        self.show = show
 
     def __call__(self, task: Task) -> Outcome[Result]:
         name, worker = self.name(task), worker_name()
@@ -76,8 +78,11 @@ class Traced(Generic[Task, Result]):
         seconds = time.perf_counter() - start
         if self.verbose:
             say(printable(f"{worker}: end {name}"))
-        return Outcome(
+        outcome = Outcome(
             result, Span(name, worker, start, seconds, cpu_seconds, error))
+        if self.show:
+            self.show(task, outcome)
+        return outcome
 
 
 def worker_name() -> str:
@@ -161,18 +166,17 @@ def trace(
     that did not fail, in order of completion.
 
     `name` gives a task's name for people. `show` is called with each task
-    and its Outcome as soon as it is done. With keep=False spans and pairs
-    are dropped, so that any number of tasks fits in memory.
+    and its Outcome once it is done, by the worker: so it need not wait for
+    a slow source of tasks. With keep=False spans and pairs are dropped, so
+    that any number of tasks fits in memory.
     """
     recorder = Recorder(keep)
     results = []
     for task, outcome in mechanism(
-            Traced(work, name, verbose), tasks, workers):
+            Traced(work, name, verbose, show), tasks, workers):
         recorder.add(outcome.span)
         if keep and outcome.span.error is None:
             results.append((task, outcome.result))
-        if show:
-            show(task, outcome)
     return recorder.run(variant, workers), results
 
 

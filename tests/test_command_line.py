@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import unittest
 import urllib.request
 import xml.etree.ElementTree
 from collections.abc import Iterator
+from unittest import mock
 
 from concur_demo.__main__ import LESSONS
+from concur_demo.slow_site import slow_site
 
 from .command import (
     DEADLINE, ROOT, Ended, command, environment, run_lesson, text_of)
@@ -340,6 +343,22 @@ class OwnTasks(Folder):
         self.assertTrue(all(task["error"] for task in run["tasks"]))
         self.assertEqual(report["verdict"], "cannot tell")
 
+    def test_a_title_is_there_before_the_next_address(self) -> None:
+        with slow_site(0.01) as site, subprocess.Popen(
+                command("titles_threads", "-"), cwd=ROOT, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=environment()) as process:
+            timer = threading.Timer(DEADLINE, process.kill)
+            timer.start()
+            assert process.stdin and process.stdout
+            for number in (1, 2):
+                print(f"{site}{number}", file=process.stdin, flush=True)
+                self.assertEqual(
+                    process.stdout.readline(),
+                    f"Page {number} of a slow site\t{site}{number}\n")
+            timer.cancel()
+        self.assertEqual(process.returncode, 0)
+
     @on_linux
     def test_thousands_of_addresses_take_no_memory(self) -> None:
         def peak(addresses: int) -> int:
@@ -406,6 +425,26 @@ class SlowSite(Folder):
                 process.send_signal(signal.SIGINT)
                 process.communicate(timeout=DEADLINE / 2)
                 self.assertEqual(process.returncode, 0)
+
+    def test_interrupted_while_its_thread_starts(self) -> None:
+        start = threading.Thread.start
+
+        def before(thread: threading.Thread) -> None:
+            raise KeyboardInterrupt
+
+        def after(thread: threading.Thread) -> None:
+            start(thread)
+            raise KeyboardInterrupt
+        for interrupted in (before, after):
+            with self.subTest(interrupted.__name__), mock.patch.object(
+                    threading.Thread, "start", interrupted), \
+                    self.assertRaises(KeyboardInterrupt), slow_site(0):
+                pass
+            # With a time-out, as this would be an endless wait.
+            for thread in threading.enumerate():
+                if thread is not threading.main_thread():
+                    thread.join(DEADLINE)
+                    self.assertFalse(thread.is_alive())
 
     def test_port_taken(self) -> None:
         with socket.socket() as taken:
