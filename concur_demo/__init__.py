@@ -5,4 +5,12 @@ as ``python -m concur_demo.primes_pool``. The lessons, in teaching order:
 copy_threads, titles_threads, primes_threads, primes_pool, hello_pipe.
 """
 
+import signal
+import sys
+
 __version__ = "1.0.0"
+
+if sys.argv[:1] == ["-m"]:
+    # This is the start of a command, and its imports take a moment. Until
+    # it takes care of Ctrl-C itself, that ends it without a traceback.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))

@@ -8,6 +8,7 @@ It stands in for the network, so that titles_threads needs none.
 import argparse
 import contextlib
 import http.server
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ class SlowSite(http.server.ThreadingHTTPServer):
     """
 
     request_queue_size = 1024  # many clients may knock at the same moment
+    timeout = 0.05  # seconds, after which to look whether it is closing
 
     def __init__(self, delay: float, port: int = 0) -> None:
         self.delay = delay
@@ -38,6 +40,13 @@ class SlowSite(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         """The address of the site, to which a page's number is added."""
         return f"http://127.0.0.1:{self.server_port}/"
+
+    def serve(self) -> None:
+        """Answer requests until the site is closing."""
+        # Not serve_forever: its shutdown() waits for ever where Ctrl-C came
+        # before it had begun.
+        while not self.closing.is_set():
+            self.handle_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a client that has gone before its answer came."""
@@ -80,15 +89,14 @@ def slow_site(delay: float = 0.2, port: int = 0) -> Iterator[str]:
     True
     """
     with SlowSite(delay, port) as site:
-        thread = threading.Thread(
-            target=site.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+        thread = threading.Thread(target=site.serve, daemon=True)
         try:
+            thread.start()
             yield site.url
         finally:
             site.closing.set()
-            site.shutdown()
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
 
 class Parser(argparse.ArgumentParser):
@@ -128,4 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Also where a script starts it in the background, to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to end
+    sys.exit(status)

@@ -16,7 +16,8 @@ from concur_demo.__main__ import LESSONS
 from concur_demo.slow_site import slow_site
 from concur_demo.worker_threads import map_threads
 
-from .command import DEADLINE, command, environment, run_lesson, text_of
+from .command import (
+    DEADLINE, ROOT, command, environment, run_lesson, text_of)
 
 QUICK: dict[str, list[str]] = {  # the least work that makes a report
     "copy_threads": ["--size", "1M"],
@@ -293,6 +294,15 @@ class EndingTest(unittest.TestCase):
                 self.assertEqual(status, 128 + case.number, errors)
                 self.assertRegex(errors, r"\A\w+: interrupted\n\Z")
                 self.assertEqual(left, [])
+
+    @unittest.skipIf(sys.platform == "win32", "Windows has no such signals")
+    def test_interrupted_before_the_command_begins(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-c", "import sys; sys.argv = ['-m']\n"
+             "import concur_demo, os, signal, time\n"
+             "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"],
+            cwd=ROOT, stderr=subprocess.PIPE, timeout=DEADLINE)
+        self.assertEqual((ended.returncode, ended.stderr), (130, b""))
 
     def test_output_closed_early(self) -> None:
         for lesson in ["primes_threads", "hello_pipe"]:
