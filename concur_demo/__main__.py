@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser.parse_args(argv)
         reports = []
         with contextlib.ExitStack() as stack:
-            file = (stack.enter_context(replaced_file(options.html))
-                    if options.html else None)
+            file = (None if options.html is None else
+                    stack.enter_context(replaced_file(options.html)))
             for report in quick_reports(_cli.progress(quiet=False)):
                 reports.append(report)
                 if options.form is None:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif options.form == "markdown":
             _cli.emit(markdown_table(
                 [["lesson", "claim", "verdict", "evidence"], *(
-                    [one.lesson, one.claim, *one.verdict]
+                    [one.lesson, one.claim, *one.verdict[:2]]
                     for one in reports)]))
         failed = sum(report.failed for report in reports)
         return 1 if failed or len(reports) < len(LESSONS) else 0

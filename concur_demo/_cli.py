@@ -50,7 +50,7 @@ def lesson_parser(
         + ",".join(map(str, workers)) + ")")
     parser.add_argument(
         "--quick", action="store_true",
-        help="a smaller job, a second or two a run")
+        help="a smaller job, a second or two a run at most")
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N",
         help="best of N runs for each row of the table (default 1)")
@@ -157,7 +157,8 @@ def run(
             if listed := form is None:
                 quiet = True
                 options |= {"show": show_task, "keep": svg is not None}
-        with replaced_file(svg) if svg else contextlib.nullcontext() as file:
+        with (contextlib.nullcontext() if svg is None
+              else replaced_file(svg)) as file:
             tell = progress(quiet)
             try:
                 report = measure(**options, progress=tell)
@@ -183,7 +184,7 @@ def run(
 
 def say_error(lesson: str, task: str, error: str) -> None:
     """Tell what went wrong with a task, on standard error."""
-    task = printable(task)
+    task = printable(task) or "''"
     say(f"{lesson}: {error if task in error else f'{task}: {error}'}")
 
 

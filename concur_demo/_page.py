@@ -161,7 +161,6 @@ def section(report: "Report") -> str:
         "</button>", f'<pre tabindex="0"><code id="{lesson}-code">'
         f"{html.escape(snippet(lesson))}</code></pre>", "</div>",
         "<h3>The figures</h3>", fragment(report),
-        *(f"<p>{safe(sentence)}</p>" for sentence in report.take_home),
         "<h3>What the work gave</h3>", '<div class="results">',
         table(results), "</div>",
         f'<p class="soft">To run it: <code>python -m concur_demo.{lesson}'
@@ -181,7 +180,8 @@ def fragment(report: "Report") -> str:
         f'<figure style="max-width: 48rem">{report.svg()}</figure>',
         f'<p class="verdict {kind}"><strong>'
         f"{safe(report.verdict.word.capitalize())}.</strong> "
-        f"{safe(report.verdict.evidence)}</p>", "</div>")
+        f"{safe(report.verdict.evidence)}</p>",
+        f"<p>{safe(report.verdict.take_home)}</p>", "</div>")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -26,8 +26,14 @@ NUMBER = re.compile(r"-|[0-9.]*[0-9]%?")
 class Verdict(NamedTuple):
     """Whether a claim holds on this machine, and by what figures."""
 
-    word: str       # HOLDS, DOES_NOT_HOLD or CANNOT_TELL
-    evidence: str   # one sentence, with figures of this run
+    word: str            # HOLDS, DOES_NOT_HOLD or CANNOT_TELL
+    evidence: str        # one sentence, with figures of this run
+    take_home: str = ""  # what they teach, where they teach something
+
+
+# The user's own tasks are done once, on one number of workers.
+OWN_TASKS = Verdict(CANNOT_TELL, "Tasks of your own are done only once: "
+                    "there is nothing to compare.")
 
 
 def compared(
@@ -64,7 +70,6 @@ class Report(NamedTuple):
     runs: Sequence[Run]
     results: Sequence[tuple[str, Any]]   # (task, result)
     worker: str = "thread"               # what a worker is in this lesson
-    take_home: Sequence[str] = ()        # sentences, with figures too
 
     def __repr__(self) -> str:
         return (f"<{self.lesson}: {self.verdict.word}; "
@@ -108,7 +113,7 @@ class Report(NamedTuple):
             _timeline.text(self.runs, width, encoding, self.worker),
             folded(f"Verdict: {self.verdict.word}. {self.verdict.evidence}",
                    width),
-            "\n".join(folded(line, width) for line in self.take_home),
+            folded(self.verdict.take_home, width),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -126,7 +131,7 @@ class Report(NamedTuple):
         """Return the report as GitHub-flavoured Markdown."""
         results = [["task", "result"], *(
             [task, str(result)] for task, result in self.results)]
-        return "\n\n".join([
+        return "\n\n".join(filter(None, [
             f"## {self.lesson}",
             f"**Claim:** {escaped(self.claim)}",
             escaped(f"{self.machine}"),
@@ -134,8 +139,8 @@ class Report(NamedTuple):
             markdown_table(self.table()),
             f"**Verdict: {self.verdict.word}.** "
             + escaped(self.verdict.evidence),
-            *map(escaped, self.take_home),
-        ]) + "\n"
+            escaped(self.verdict.take_home),
+        ])) + "\n"
 
     def json(self) -> str:
         """Return the report as JSON; times in seconds."""

@@ -63,7 +63,13 @@ def discard(stream: TextIO) -> None:
 
 
 def plural(thing: str) -> str:
-    """Return the word for several of a thing: threads, processes."""
+    """Return the word for several of a thing.
+
+    >>> plural("thread"), plural("process"), plural("child")
+    ('threads', 'processes', 'children')
+    """
+    if thing.endswith("child"):
+        return f"{thing}ren"
     return f"{thing}es" if thing.endswith("s") else f"{thing}s"
 
 

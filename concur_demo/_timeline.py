@@ -26,6 +26,7 @@ BLOCKS, ASCII = ("█", "▒", "▌", "·"), ("#", "=", "|", ".")
 
 # SVG, in units: few to a line, so that letters stay legible on a phone.
 WIDTH, LEFT, COLUMNS, RIGHT = 560, 88, 322, 422
+LABEL = 11   # characters that there is room for on the left
 ROW, BAR = 22, 18
 # Blue and orange of Okabe and Ito's palette, which colour-blind people tell
 # apart, https://jfly.uni-koeln.de/color/, with an ink legible on each.
@@ -58,7 +59,8 @@ class Panel(NamedTuple):
     run: Run
     end: int                 # the column where the run ended
     lanes: list[list[Bar]]   # lane 1 is the worker that was first to start
-    folded: list[list[Span]]   # of the workers whose lanes are not shown
+    folded: int              # workers whose lanes are not shown,
+    folded_spans: list[Span]   # and what they did
 
 
 class Scale(NamedTuple):
@@ -100,11 +102,12 @@ def panel(run: Run, scale: Scale) -> Panel:
     for span in sorted(run.spans, key=lambda span: span.start):
         workers.setdefault(span.worker, []).append(span)
     lanes = list(workers.values())
-    if run.spans:
-        lanes += [[] for _ in range(run.workers - len(lanes))]
+    number = max(run.workers, len(lanes)) if lanes else 0
+    lanes += [[] for _ in range(len(lanes), min(number, LANES))]
     end = max(1, scale.column(run.seconds))
-    return Panel(run, end, [bars(spans, end, scale)
-                            for spans in lanes[:LANES]], lanes[LANES:])
+    return Panel(
+        run, end, [bars(spans, end, scale) for spans in lanes[:LANES]],
+        max(0, number - LANES), [one for lane in lanes[LANES:] for one in lane])
 
 
 def bars(spans: Iterable[Span], end: int, scale: Scale) -> list[Bar]:
@@ -134,10 +137,10 @@ def heading(run: Run, worker: str) -> str:
     return f"{run.variant}, {count(run.workers, worker)}: {run.seconds:.3f} s"
 
 
-def told(folded: Sequence[Sequence[Span]], worker: str) -> str:
+def told(one: Panel, worker: str) -> str:
     """Return in words what is not drawn."""
-    spans = [span for lane in folded for span in lane]
-    return f"+ {count(len(folded), f'more {worker}')}: {totals(spans)}"
+    return (f"+ {count(one.folded, f'more {worker}')}: "
+            f"{totals(one.folded_spans)}")
 
 
 def totals(spans: Sequence[Span]) -> str:
@@ -182,7 +185,7 @@ def text(
             f"{number:>{margin - 1}} {drawn(lane, one.end, scale, glyphs)}"
             for number, lane in enumerate(one.lanes, 1)]
         if one.folded:
-            lines += textwrap.wrap(told(one.folded, worker), width)
+            lines += textwrap.wrap(told(one, worker), width)
     if panels:
         lines.append(" " * margin + axis(scale))
         lines += textwrap.wrap("   ".join(
@@ -255,7 +258,7 @@ def svg(report: "Report") -> str:
                  *textwrap.wrap(f"{report.lesson}, {report.machine}", 72)]:
         top += 20
         parts.append(words(note, 12, top + 8))
-    desc = ["\n".join([heading(run, report.worker), *(
+    desc = ["; ".join([heading(run, report.worker), *(
         f"{name} {value}" for name, value in figures(run))])
         for run in report.runs]
     return "\n".join([
@@ -277,11 +280,13 @@ def panel_svg(one: Panel, scale: Scale, worker: str) -> tuple[str, int]:
         y = 38 + ROW * row
         parts += [words(name, RIGHT, y),
                   words(value, WIDTH - 12, y, anchor="end")]
-    for row, _ in enumerate(one.lanes):
+    for row, lane in enumerate(one.lanes):
         y = 24 + ROW * row
+        label = lane[0].spans[0].worker if lane else ""
+        if not 0 < len(label) <= LABEL:
+            label = f"{worker} {row + 1}"
         parts += [
-            words(f"{worker.split()[-1]} {row + 1}", LEFT - 8, y + 14,
-                  anchor="end"),  # the last word: there is little room
+            words(label, LEFT - 8, y + 14, anchor="end"),
             f'<path class="concur-idle" d="M{LEFT} {y}h{one.end}v{BAR}'
             f'H{LEFT}" fill="#e4e4e4"/>']
     if not one.lanes:
@@ -297,7 +302,7 @@ def panel_svg(one: Panel, scale: Scale, worker: str) -> tuple[str, int]:
         for number, bar in enumerate(lane)]
     parts += [drawing for _, drawing in sorted(drawings)]  # failed on top
     if one.folded:
-        parts.append(words(told(one.folded, worker), LEFT, bottom + 12))
+        parts.append(words(told(one, worker), LEFT, bottom + 12))
         bottom += ROW
     return "".join(parts), max(bottom, 24 + 3 * ROW)
 

@@ -19,7 +19,8 @@ from . import _cli
 from ._machine import this_machine
 from ._measure import Run, Show, best_of, trace, with_speed_ups
 from ._report import (
-    CANNOT_TELL, DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared)
+    CANNOT_TELL, DOES_NOT_HOLD, FASTER, HOLDS, OWN_TASKS, Report, Verdict,
+    compared)
 from ._text import count
 from .whole_files import copy_file
 from .worker_threads import map_few, map_threads
@@ -28,6 +29,7 @@ CLAIM = "Threads overlap file I/O: two copy files faster than one."
 FILES = 2
 SIZE = 100_000_000  # bytes
 QUICK_SIZE = 50_000_000
+BLOCK = 4096  # bytes that even the smallest file takes of most disks
 
 
 class Copy(NamedTuple):
@@ -48,7 +50,7 @@ def copies_into(
     Raises ValueError if it is no directory, or if two have one name.
     """
     if not os.path.isdir(directory):
-        raise ValueError(f"{directory} is not a directory to copy into")
+        raise ValueError(f"{directory!r} is not a directory to copy into")
     copies: dict[str, Copy] = {}
     for source in sources:
         name = os.path.basename(source.rstrip(os.sep))
@@ -62,17 +64,20 @@ def copies_into(
 
 @contextlib.contextmanager
 def scratch_directory() -> Iterator[str]:
-    """Make a temporary directory; yield its name; remove it, also if
+    """Make a temporary directory; yield its name; remove it, however often
     Ctrl-C comes while it is being removed."""
     scratch = tempfile.TemporaryDirectory(prefix="concur_demo-")
     try:
         yield scratch.name
     finally:
-        try:
-            scratch.cleanup()
-        except KeyboardInterrupt:
-            scratch.cleanup()
-            raise
+        interrupt = None
+        while os.path.isdir(scratch.name):
+            try:
+                scratch.cleanup()
+            except KeyboardInterrupt as another:
+                interrupt = another
+        if interrupt:
+            raise interrupt
 
 
 @contextlib.contextmanager
@@ -83,7 +88,8 @@ def sample_files(number: int, size: int) -> Iterator[list[str]]:
     Raises OSError if there is no room for them and for a copy of each.
     """
     with scratch_directory() as directory:
-        free, needed = shutil.disk_usage(directory).free, 2 * number * size
+        free = shutil.disk_usage(directory).free
+        needed = 2 * number * max(size, BLOCK)
         if free < needed:
             raise OSError(
                 errno.ENOSPC, f"The samples and their copies need "
@@ -108,20 +114,20 @@ def write_sample(path: str, size: int) -> None:
 
 
 def example() -> None:
-    """Copy two files on two threads; compare each with its copy."""
+    """Copy two files on two threads."""
     with tempfile.TemporaryDirectory() as directory:
         sources = [os.path.join(directory, name) for name in "ab"]
         for source in sources:
             with open(source, "wb") as file:
                 file.write(os.urandom(10_000_000))
-        for source, copy in map_few(copy_beside, sources, workers=2):
-            same = filecmp.cmp(source, copy, shallow=False)
-            print(os.path.basename(copy), "equal" if same else "not equal")
+        for source, equal in map_few(copy_beside, sources, workers=2):
+            print(os.path.basename(source), "has an equal copy:", equal)
 
 
-def copy_beside(source: str) -> str:
-    """Copy a file to a file beside it; return the name of the copy."""
-    return shutil.copy(source, f"{source}.copy")
+def copy_beside(source: str) -> bool:
+    """Copy a file to a file beside it; return whether they are equal."""
+    copy = shutil.copy(source, f"{source}.copy")
+    return filecmp.cmp(source, copy, shallow=False)
 
 
 def measure(
@@ -154,7 +160,7 @@ def measure(
 
     runs = []
     if len(paths) == 1:
-        raise ValueError(f"{paths[0]}: a source and a directory to copy it "
+        raise ValueError(f"{paths[0]!r}: a source and a directory to copy it "
                          "into belong together")
     if paths:
         *sources, directory = paths
@@ -173,10 +179,10 @@ def measure(
     machine = this_machine()
     runs = with_speed_ups(runs)
     return Report(
-        "copy_threads", CLAIM, compared(runs, machine, judge), machine,
-        runs, [(f"bytes of {os.path.basename(copy.source)} copied", size)
-               for copy, size in sorted(copied)],
-        take_home=[take_home(run) for run in runs[-1:] if run.workers > 1])
+        "copy_threads", CLAIM,
+        OWN_TASKS if paths else compared(runs, machine, judge), machine, runs,
+        [(f"bytes of {os.path.basename(copy.source)} copied", size)
+         for copy, size in sorted(copied)])
 
 
 def judge(alone: Run, best: Run) -> Verdict:
@@ -186,18 +192,17 @@ def judge(alone: Run, best: Run) -> Verdict:
         f"{best.workers} threads copied {best.tasks} files in "
         f"{best.seconds:.3f} s, where one took {alone.seconds:.3f} s, with "
         f"{best.in_flight:.1f} copies in flight.")
-    if speed_up * FASTER < 1:  # threads may gain nothing, but lose little
-        return Verdict(CANNOT_TELL, f"{figures} Another program probably "
-                       "disturbed the runs; try --repeat 3.")
-    return Verdict(
-        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD, figures)
-
-
-def take_home(run: Run) -> str:
-    """Return what the figures of a run on several threads tell."""
-    return (f"On average {run.in_flight:.1f} copies were in flight: the "
-            "system reads and writes for a thread without needing the GIL. "
-            f"Copying kept {run.cores_busy:.1f} cores busy.")
+    if speed_up >= FASTER:
+        return Verdict(
+            HOLDS, figures, f"On average {best.in_flight:.1f} copies were in "
+            "flight: the system reads and writes for a thread without needing "
+            f"the GIL. Copying kept {best.cores_busy:.1f} cores busy.")
+    share = alone.cpu_seconds / alone.task_seconds
+    if share < 0.9:
+        return Verdict(CANNOT_TELL, f"{figures} One thread got {share:.2f} "
+                       "of a core: it waited for the disk, or for other "
+                       "programs.")
+    return Verdict(DOES_NOT_HOLD, figures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

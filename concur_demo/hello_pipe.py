@@ -27,6 +27,7 @@ from .worker_threads import map_threads
 
 CLAIM = "Two processes talk through one pipe, in both directions."
 MESSAGES = 10_000
+QUICK_MESSAGES = 2_000
 BATCH = 1_000  # messages that have to come back within one time-out
 
 
@@ -200,26 +201,24 @@ def example() -> None:
 def measure(
     *, workers: Sequence[int] = (1,), quick: bool = False, repeat: int = 1,
     verbose: bool = False, progress: Callable[[str], None] | None = None,
-    messages: int = MESSAGES,
+    messages: int | None = None,
 ) -> Report:
     """Return the Report of a talk with each number of children at once.
 
     Every child has a pipe and, in the parent, a thread of its own, and
-    sends back so many `messages`. A message takes so little that `quick`
-    changes nothing.
+    sends back so many `messages`: 10 000 unless given, or fewer if quick.
     """
+    messages = messages or (QUICK_MESSAGES if quick else MESSAGES)
     runs = []
     for number in workers:
         if progress:
-            progress(count(number, "child process"))
+            progress(count(number, "child"))
         run, talks = best_of(
             repeat, lambda: talk_at_once(number, messages, verbose))
         runs.append(run)
     return Report(
         "hello_pipe", CLAIM, judge(runs, talks), this_machine(), runs,
-        [line for one in talks for line in results(one)],
-        worker="child process",
-        take_home=[take_home(runs[-1], one) for one in talks[:1]])
+        [line for one in talks for line in results(one)], worker="child")
 
 
 def talk_at_once(
@@ -234,11 +233,12 @@ def talk_at_once(
     with contextlib.ExitStack() as stack:
         children = [
             stack.enter_context(Child(work)) for _ in range(number)]
-        for _, outcome in map_threads(talking, children, number):
-            recorder.add(outcome.span)
-            if outcome.result:
-                recorder.add(outcome.result.echoed.span)
-                talks.append(outcome.result)
+        for child, outcome in map_threads(talking, children, number):
+            which = f" {children.index(child) + 1}" if number > 1 else ""
+            recorder.add(outcome.span._replace(worker=f"parent{which}"))
+            if one := outcome.result:
+                recorder.add(one.echoed.span._replace(worker=f"child{which}"))
+                talks.append(one)
         return recorder.run(f"{messages} messages", number), talks
 
 
@@ -254,7 +254,7 @@ def judge(runs: Sequence[Run], talks: Sequence[Talk]) -> Verdict:
         f"{one.greeting.name} (pid {one.greeting.pid}) greeted its parent "
         f"(pid {os.getpid()}), read the answer and confirmed it; then "
         f"{one.echoed.result} messages went there and back, "
-        f"{1 / one.trip_seconds:,.0f} a second.")
+        f"{1 / one.trip_seconds:,.0f} a second.", take_home(runs[-1], one))
 
 
 def results(one: Talk) -> list[tuple[str, Any]]:
@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _cli.lesson_parser(
         "hello_pipe", CLAIM, "--messages 100000", workers=(1,))
     parser.add_argument(
-        "--messages", type=_cli.positive, default=MESSAGES, metavar="N",
+        "--messages", type=_cli.positive, metavar="N",
         help=f"how many messages go there and back (default {MESSAGES})")
     return _cli.run(parser, measure, argv)
 

@@ -127,60 +127,63 @@ def measure(
     mechanism = functools.partial(
         map_pool, pool_factory=pool or context.Pool)
     limits = limits or (QUICK_LIMITS if quick else LIMITS)
+    worker = "worker" if pool else "process"  # it may be a thread
     runs, sums = [], {}
     for variant, pieces in [("equal pieces", equal_pieces(limits)),
                             ("whole sums", whole_sums(limits))]:
         for number in workers:
             if progress:
-                progress(f"{variant}, {count(number, 'process')}")
+                progress(f"{variant}, {count(number, worker)}")
+            # As with threads, never more workers than tasks are started.
             run, done = best_of(repeat, lambda: trace(
-                variant, mechanism, sum_piece, pieces, number,
-                verbose=verbose))
-            runs.append(run)
+                variant, mechanism, sum_piece, pieces,
+                min(number, len(pieces)), verbose=verbose))
+            runs.append(run._replace(workers=number))
             sums = added_up(done)
     runs = with_speed_ups(runs)
     machine = this_machine()
+    verdict = compared(
+        [run for run in runs if run.variant == "equal pieces"], machine,
+        functools.partial(judge, worker=worker))
+    for run in runs:
+        if (run.variant, run.workers, run.failed) == ("whole sums", 1, 0):
+            verdict = verdict._replace(take_home=cap_of_whole_sums(run))
     return Report(
-        "primes_pool", CLAIM,
-        compared([run for run in runs if run.variant == "equal pieces"],
-                 machine, judge),
-        machine, runs,
+        "primes_pool", CLAIM, verdict, machine, runs,
         [(f"sum of the primes up to {limit}", total)
-         for limit, total in sums.items()],
-        worker="process",
-        take_home=[cap_of_whole_sums(run) for run in runs
-                   if (run.variant, run.workers) == ("whole sums", 1)])
+         for limit, total in sums.items()], worker)
 
 
-def judge(alone: Run, best: Run) -> Verdict:
-    """Return the verdict on CLAIM from one process and from several."""
+def judge(alone: Run, best: Run, worker: str = "process") -> Verdict:
+    """Return the verdict on CLAIM from one worker and from several."""
     speed_up = alone.seconds / best.seconds
     figures = (
-        f"In equal pieces, {best.workers} processes were {speed_up:.2f} "
-        f"times as fast as one and kept {best.cores_busy:.2f} cores busy.")
+        f"In equal pieces, {count(best.workers, worker)} were "
+        f"{speed_up:.2f} times as fast as one and kept "
+        f"{best.cores_busy:.2f} cores busy.")
     if min(speed_up, best.cores_busy) >= FASTER:
         return Verdict(HOLDS, figures)
     if alone.in_flight < 0.9:
-        return Verdict(CANNOT_TELL, f"{figures} One process was at work only "
+        return Verdict(CANNOT_TELL, f"{figures} One {worker} was at work only "
                        f"{alone.in_flight:.0%} of its time, as starting it "
                        "took the rest: give it more work.")
     share = alone.cpu_seconds / alone.task_seconds
     if share < 0.9 or speed_up >= FASTER:
-        return Verdict(CANNOT_TELL, f"{figures} One process got {share:.2f} "
+        return Verdict(CANNOT_TELL, f"{figures} One {worker} got {share:.2f} "
                        "of a core: other programs are using this machine.")
     return Verdict(DOES_NOT_HOLD, figures)
 
 
 def cap_of_whole_sums(alone: Run) -> str:
     """Return in a sentence why whole sums gain less than equal pieces do,
-    from the times that they took on one process."""
-    seconds = [span.seconds for span in alone.spans]
+    from the CPU time that each of them took on one worker."""
+    seconds = [span.cpu_seconds for span in alone.spans]
     total, longest = sum(seconds), max(seconds)
     return (
         f"Why the whole sums gain less: the longest of them alone takes "
-        f"{longest:.2f} of the {total:.2f} seconds of work, so that no "
-        f"number of processes can be more than {total / longest:.2f} times "
-        f"as fast as one, and two, given them in this order, not more than "
+        f"{longest:.2f} of the {total:.2f} seconds of work, so that any "
+        f"number of workers is at best about {total / longest:.2f} times "
+        f"as fast as one, and two, given them in this order, at best about "
         f"{total / finish(seconds, 2):.2f} times.")
 
 

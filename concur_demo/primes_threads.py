@@ -64,9 +64,7 @@ def measure(
         compared(runs, machine, functools.partial(judge, gil=machine.gil)),
         machine, runs,
         [(f"sum of the primes up to {limit}", total)
-         for limit, total in sorted(set(sums))],
-        take_home=[take_home(run, machine.gil) for run in runs[-1:]
-                   if run.workers > 1])
+         for limit, total in sorted(set(sums))])
 
 
 def judge(alone: Run, best: Run, gil: bool) -> Verdict:
@@ -76,29 +74,25 @@ def judge(alone: Run, best: Run, gil: bool) -> Verdict:
         f"{best.workers} threads were {speed_up:.2f} times as fast as one, "
         f"with {best.in_flight:.1f} tasks in flight and "
         f"{best.cores_busy:.1f} cores busy")
+    in_flight = f"On average {best.in_flight:.1f} sums were in flight"
     if speed_up < FASTER and gil:
-        return Verdict(HOLDS, f"{figures}.")
+        return Verdict(
+            HOLDS, f"{figures}.", f"{in_flight}, but {best.cores_busy:.1f} "
+            "cores were busy: concurrency without parallelism. To put more "
+            "cores to work under the GIL, take processes, as primes_pool "
+            "does.")
     if speed_up < FASTER:
         return Verdict(CANNOT_TELL, f"{figures}. This Python has no GIL, so "
                        "the cause is another: a single large task, or other "
                        "programs on this machine.")
     if gil:
         return Verdict(CANNOT_TELL, f"{figures}, which the GIL rules out: "
-                       "another program disturbed the runs; try --repeat 3.")
-    return Verdict(DOES_NOT_HOLD, f"{figures}: this Python has no GIL, so "
-                   "threads run Python code on several cores at once.")
-
-
-def take_home(run: Run, gil: bool) -> str:
-    """Return what the figures of a run on several threads tell."""
-    if gil:
-        return (f"On average {run.in_flight:.1f} sums were in flight, but "
-                f"{run.cores_busy:.1f} cores were busy: concurrency without "
-                "parallelism. To put more cores to work under the GIL, take "
-                "processes, as primes_pool does.")
-    return (f"On average {run.in_flight:.1f} sums were in flight, and "
-            f"{run.cores_busy:.1f} cores were busy: without the GIL, threads "
-            "give parallelism too.")
+                       "other programs disturbed the runs.")
+    return Verdict(
+        DOES_NOT_HOLD, f"{figures}: this Python has no GIL, so threads run "
+        "Python code on several cores at once.", f"{in_flight}, and "
+        f"{best.cores_busy:.1f} cores were busy: without the GIL, threads "
+        "give parallelism too.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from . import _cli
 from ._machine import this_machine
 from ._measure import Run, Show, best_of, trace, with_speed_ups
-from ._report import DOES_NOT_HOLD, FASTER, HOLDS, Report, Verdict, compared
+from ._report import (
+    DOES_NOT_HOLD, FASTER, HOLDS, OWN_TASKS, Report, Verdict, compared)
 from ._text import count
 from .pages import fetch_title, without_password
 from .slow_site import slow_site
@@ -44,8 +45,7 @@ class TitleParser(html.parser.HTMLParser):
 
 
 def title_of(url: str) -> str:
-    """Return the title of a page that is well-formed; fetch_title is for
-    the others."""
+    """Return the title of a page, if its HTML is in order."""
     parser = TitleParser()
     with urllib.request.urlopen(url, timeout=10) as page:
         parser.feed(page.read().decode("utf-8", "replace"))
@@ -80,6 +80,7 @@ def measure(
     if urls:
         run, titles = traced(urls, workers[-1])
         runs = [run]
+        verdict = OWN_TASKS
     else:
         runs = []
         with slow_site(QUICK_DELAY if quick else DELAY) as site:
@@ -89,30 +90,26 @@ def measure(
                     progress(count(number, "thread"))
                 run, titles = best_of(repeat, lambda: traced(urls, number))
                 runs.append(run)
-    machine = this_machine()
-    runs = with_speed_ups(runs)
+        verdict = compared(runs, this_machine(), judge, needed_cores=1)
     return Report(
-        "titles_threads", CLAIM, compared(runs, machine, judge, 1), machine,
-        runs, [(without_password(url), title) for url, title in titles],
-        take_home=[take_home(run) for run in runs[-1:] if run.workers > 1])
+        "titles_threads", CLAIM, verdict, this_machine(),
+        with_speed_ups(runs),
+        [(without_password(url), title) for url, title in titles])
 
 
 def judge(alone: Run, best: Run) -> Verdict:
     """Return the verdict on CLAIM from one thread and from several."""
-    speed_up = alone.seconds / best.seconds
-    return Verdict(
-        HOLDS if speed_up >= FASTER else DOES_NOT_HOLD,
+    figures = (
         f"{best.workers} threads fetched {best.tasks} pages in "
         f"{best.seconds:.2f} s, where one took {alone.seconds:.2f} s, with "
         f"{best.in_flight:.1f} pages in flight and {best.cores_busy:.2f} "
         "cores busy.")
-
-
-def take_home(run: Run) -> str:
-    """Return what the figures of a run on several threads tell."""
-    return (f"On average {run.in_flight:.1f} pages were in flight, with "
-            f"{run.cores_busy:.2f} cores busy: waiting needs no core, so "
-            "threads can wait together even under the GIL.")
+    if alone.seconds / best.seconds < FASTER:
+        return Verdict(DOES_NOT_HOLD, figures)
+    return Verdict(
+        HOLDS, figures, f"On average {best.in_flight:.1f} pages were in "
+        f"flight, with {best.cores_busy:.2f} cores busy: waiting needs no "
+        "core, so threads can wait together even under the GIL.")
 
 
 def with_standard_input(urls: Iterable[str]) -> Iterator[str]:

@@ -193,7 +193,7 @@ class Team:
 def worker_processes(pool: Any) -> list[Any]:
     """Return the processes of a pool that are alive, as far as it knows.
 
-    None if it has none: its workers are threads, or on a cluster.
+    The list is empty where its workers are threads, or on a cluster.
     """
     # Private, but nothing public will do. active_children() is of all the
     # program's processes; and it must not be called, nor an exitcode be
