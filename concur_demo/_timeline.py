@@ -107,7 +107,8 @@ def panel(run: Run, scale: Scale) -> Panel:
     end = max(1, scale.column(run.seconds))
     return Panel(
         run, end, [bars(spans, end, scale) for spans in lanes[:LANES]],
-        max(0, number - LANES), [one for lane in lanes[LANES:] for one in lane])
+        max(0, number - LANES),
+        [span for spans in lanes[LANES:] for span in spans])
 
 
 def bars(spans: Iterable[Span], end: int, scale: Scale) -> list[Bar]:

@@ -11,6 +11,7 @@ import http.server
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -125,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with slow_site(options.delay, options.port) as url:
             print(f"Serving {url}1, {url}2 and so on, each "
                   f"{options.delay:g} s late. Ctrl-C ends it.", flush=True)
-            threading.Event().wait()
+            while True:  # a single wait might miss a Ctrl-C at its start
+                time.sleep(1)
     except OSError as error:
         print(f"slow_site: port {options.port}: {error.strerror}",
               file=sys.stderr)

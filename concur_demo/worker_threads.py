@@ -14,6 +14,8 @@ Result = TypeVar("Result")
 # waits for the queue to be refilled; few enough to cost no memory.
 AHEAD = 64
 
+LOOK_SECONDS = 0.5  # how often to look for Ctrl-C
+
 STOP = object()  # in place of a task: there are no more
 
 
@@ -78,8 +80,17 @@ def map_threads(
             with contextlib.suppress(RuntimeError, queue.Empty):
                 begun.get(timeout=1).join()
 
+    def next_done() -> tuple[Task, Any, BaseException | None]:
+        # A signal that comes just before Python begins to wait for a lock
+        # does not end that wait: no wait may be for ever.
+        while True:
+            try:
+                return outbox.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                pass
+
     return in_completion_order(
-        tasks, submit, outbox.get, outbox.empty, workers + AHEAD, stop)
+        tasks, submit, next_done, outbox.empty, workers + AHEAD, stop)
 
 
 def in_completion_order(

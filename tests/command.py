@@ -1,13 +1,19 @@
 """Runs a lesson as a user does: as a command of its own, from the root."""
 
+import concurrent.futures
 import os
 import pathlib
 import subprocess
 import sys
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEADLINE = 60.0  # seconds, for any command
+AT_ONCE = 3  # commands: one more than the usual cores, as some wait
+
+Case = TypeVar("Case")
+Result = TypeVar("Result")
 
 
 class Ended(NamedTuple):
@@ -48,6 +54,28 @@ def run_lesson(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return Ended(ended.returncode, text_of(ended.stdout),
                  text_of(ended.stderr))
+
+
+def at_once(
+    work: Callable[[Case], Result], cases: Iterable[Case],
+    workers: int = AT_ONCE,
+) -> list[tuple[Case, Result]]:
+    """Return (case, work(case)) for each case, in their order.
+
+    Several are at work at a time: for commands that do not depend on each
+    other, nor on how long they take. What one raises has a note that tells
+    the case. Not by map_threads, which is what is tested.
+    """
+    def named(case: Case) -> Result:
+        try:
+            return work(case)
+        except Exception as error:
+            error.add_note(f"case: {case}")
+            raise
+
+    cases = list(cases)
+    with concurrent.futures.ThreadPoolExecutor(workers) as threads:
+        return list(zip(cases, threads.map(named, cases)))
 
 
 def text_of(data: bytes) -> str:

@@ -5,6 +5,7 @@ What the lessons print and how they are interrupted is in test_lessons.
 
 import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -26,7 +27,7 @@ from concur_demo.__main__ import LESSONS
 from concur_demo.slow_site import slow_site
 
 from .command import (
-    DEADLINE, ROOT, Ended, command, environment, run_lesson, text_of)
+    DEADLINE, ROOT, Ended, at_once, command, environment, run_lesson, text_of)
 
 SMALL: dict[str, list[str]] = {  # the least work that makes a report
     "copy_threads": ["--size", "1M", "--workers", "2"],
@@ -69,11 +70,11 @@ class Folder(unittest.TestCase):
 class Forms(Folder):
 
     def test_markdown_and_picture_of_every_lesson(self) -> None:
-        for lesson, options in SMALL.items():
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *SMALL[lesson], "--markdown", "--svg",
+                    self.folder / f"{lesson}.svg", COLUMNS="20"), SMALL):
             with self.subTest(lesson=lesson):
-                picture = self.folder / f"{lesson}.svg"
-                ended = run_lesson(lesson, *options, "--markdown",
-                                   "--svg", picture, COLUMNS="20")
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 self.assertTrue(ended.stdout.startswith(f"## {lesson}\n"))
                 tables = re.findall(r"(?:^\|.*\|$\n)+", ended.stdout, re.M)
@@ -81,12 +82,13 @@ class Forms(Folder):
                 for table in tables:
                     rows = table.replace(r"\|", "").splitlines()
                     self.assertEqual(len({row.count("|") for row in rows}), 1)
-                xml.etree.ElementTree.parse(picture)
+                xml.etree.ElementTree.parse(self.folder / f"{lesson}.svg")
 
     def test_help_of_every_lesson(self) -> None:
-        for lesson in ("", "slow_site", *LESSONS):
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(lesson, "--help", COLUMNS="80"),
+                ("", "slow_site", *LESSONS)):
             with self.subTest(lesson=lesson):
-                ended = run_lesson(lesson, "--help", COLUMNS="80")
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 self.assertIn("usage: python -m concur_demo", ended.stdout)
                 self.assertIn("python -m", ended.stdout.split("options:")[1])
@@ -96,20 +98,22 @@ class Forms(Folder):
                     max(map(len, ended.stdout.splitlines())), 80)
 
     def test_narrow_terminal(self) -> None:
-        for lesson, options in SMALL.items():
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *SMALL[lesson], COLUMNS="20",
+                    PYTHONIOENCODING="ascii", LC_ALL="C"), SMALL):
             with self.subTest(lesson=lesson):
-                ended = run_lesson(lesson, *options, COLUMNS="20",
-                                   PYTHONIOENCODING="ascii", LC_ALL="C")
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 self.assertTrue(ended.stdout.isascii())
                 self.assertRegex(ended.stdout, r"\nVerdict:\s")
 
     def test_processes_announce_whole_lines(self) -> None:
-        for method in ("spawn", "forkserver", "fork"):
-            if method == "spawn" or os.name == "posix":
-                ended = run_lesson(
+        for method, ended in at_once(
+                lambda method: run_lesson(
                     "primes_pool", "--start-method", method, "--verbose",
-                    "--workers", 2, 2000, 3000)
+                    "--workers", 2, 2000, 3000),
+                multiprocessing.get_all_start_methods()):
+            with self.subTest(method=method):
                 self.assertEqual(ended.status, 0, ended.stderr)
                 lines = ended.stderr.splitlines()
                 self.assertEqual(len(lines), 2 * 2 * 2, ended.stderr)
@@ -231,11 +235,11 @@ class Places(Folder):
 
     def test_no_temporary_directory(self) -> None:
         (self.folder / "file").touch()
-        for name in ("missing", "file"):
-            with self.subTest(TMPDIR=name):
-                ended = run_lesson(
+        for name, ended in at_once(
+                lambda name: run_lesson(
                     "copy_threads", *SMALL["copy_threads"],
-                    TMPDIR=str(self.folder / name))
+                    TMPDIR=str(self.folder / name)), ("missing", "file")):
+            with self.subTest(TMPDIR=name):
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
 
     @on_linux
@@ -250,11 +254,11 @@ class Places(Folder):
 
     @on_linux
     def test_nothing_can_be_written_where_it_runs(self) -> None:
-        for lesson, options in SMALL.items():
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *SMALL[lesson], cwd=pathlib.Path("/proc"),
+                    PYTHONPATH=str(ROOT), TMPDIR=str(self.folder)), SMALL):
             with self.subTest(lesson=lesson):
-                ended = run_lesson(
-                    lesson, *options, cwd=pathlib.Path("/proc"),
-                    PYTHONPATH=str(ROOT), TMPDIR=str(self.folder))
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
         self.assertEqual(os.listdir(self.folder), [])
 
@@ -375,7 +379,8 @@ class OwnTasks(Folder):
             found = re.search(rb"VmHWM:\s*(\d+) kB", ended.stdout)
             assert found
             return int(found[1])
-        self.assertLess(peak(6000) - peak(300), 6000)  # of 24 000
+        [(_, many), (_, few)] = at_once(peak, [6000, 300])
+        self.assertLess(many - few, 6000)  # of 24 000
 
 
 @contextlib.contextmanager
@@ -455,12 +460,12 @@ class SlowSite(Folder):
                 run_lesson("slow_site", "--port", port), 1, str(port))
 
     def test_bad_usage(self) -> None:
-        for options in (["--port", "x"], ["--port", "-1"],
-                        ["--port", "65536"], ["--delay", "x"],
-                        ["--delay", "-1"], ["--delay", "nan"]):
+        for options, ended in at_once(
+                lambda options: run_lesson("slow_site", *options),
+                [["--port", "x"], ["--port", "-1"], ["--port", "65536"],
+                 ["--delay", "x"], ["--delay", "-1"], ["--delay", "nan"]]):
             with self.subTest(options=options):
-                self.assert_one_line(
-                    run_lesson("slow_site", *options), 2, options[0])
+                self.assert_one_line(ended, 2, options[0])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from concur_demo.hello_pipe import (
     round_trips, talk)
 
 from . import programs
+from .command import at_once
 from .test_worker_pool import (
     METHODS, POSIX, Commands, Deadline, possessions)
 
@@ -142,34 +143,37 @@ class PipeCommandsTest(Commands):
     """Commands with a pipe."""
 
     def test_the_parent_goes_away(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     *self.program(method, "chat")) as (process, mark):
                 time.sleep(random.uniform(0, 0.1))
                 process.kill()
                 process.communicate(timeout=5)
                 self.assert_all_gone(mark)
+        at_once(check, METHODS)
 
     def test_a_child_is_killed(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     *self.program(method, "chat"),
                     wait=False) as (process, _):
                 assert process.stdout
                 pids = [int(process.stdout.readline()) for _ in range(2)]
                 os.kill(pids[0], signal.SIGKILL)
                 self.assert_killed(process, pids)
+        at_once(check, METHODS)
 
     def test_interrupted_as_by_a_terminal(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     *self.program(method, "chat")) as (process, _):
                 os.killpg(process.pid, signal.SIGINT)
                 self.assert_interrupted(process, "chat", 130)
+        at_once(check, METHODS)
 
     def test_quiet_without_faults(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     sys.executable, "-W", "error::DeprecationWarning",
                     *self.program(method, "hello_pipe")[1:],
                     "--messages", "5", "--workers", "1,2",
@@ -177,6 +181,7 @@ class PipeCommandsTest(Commands):
                 output, errors = process.communicate(timeout=30)
                 self.assertEqual((process.returncode, errors), (0, ""))
                 self.assertIn(f"{process.pid}", output)
+        at_once(check, METHODS)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,25 @@
 """The lessons from end to end, started as a user starts them."""
 
+import itertools
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import unittest
 from typing import NamedTuple
 
 from concur_demo.__main__ import LESSONS
 from concur_demo.slow_site import slow_site
-from concur_demo.worker_threads import map_threads
 
 from .command import (
-    DEADLINE, ROOT, command, environment, run_lesson, text_of)
+    DEADLINE, ROOT, Ended, at_once, command, environment, run_lesson, text_of)
 
 QUICK: dict[str, list[str]] = {  # the least work that makes a report
     "copy_threads": ["--size", "1M"],
@@ -43,21 +45,45 @@ def sum_below(limit: int) -> int:
     return sum(n for n in range(limit + 1) if prime[n])
 
 
+def overview(before: str = "", *options: str) -> Ended:
+    """Run all lessons as `python -m concur_demo` does; return how it ended.
+
+    But for the sums, which are smaller: how long they are proves nothing
+    here, if only they are long enough for a verdict. The code `before`
+    limits the process.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent("""
+            import runpy
+            from concur_demo import primes_pool, primes_threads
+            primes_pool.QUICK_LIMITS = (100_000, 150_000)
+            primes_threads.QUICK_LIMITS = (100_000, 150_000)
+            """) + before + textwrap.dedent("""
+            runpy.run_module("concur_demo", run_name="__main__")
+            """), *options],
+        cwd=ROOT, env=environment(), timeout=DEADLINE,
+        stdin=subprocess.DEVNULL, capture_output=True)
+    return Ended(ended.returncode, text_of(ended.stdout),
+                 text_of(ended.stderr))
+
+
 class FormsTest(unittest.TestCase):
     """What a lesson prints."""
 
     def test_text(self) -> None:
-        for lesson, options in QUICK.items():
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *QUICK[lesson], COLUMNS="80"), QUICK):
             with self.subTest(lesson=lesson):
-                ended = run_lesson(lesson, *options, COLUMNS="80")
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 self.assertIn("seconds", ended.stdout)
                 self.assertIn("\nVerdict: ", ended.stdout)
 
     def test_json(self) -> None:
-        for lesson, options in QUICK.items():
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *QUICK[lesson], "--json"), QUICK):
             with self.subTest(lesson=lesson):
-                ended = run_lesson(lesson, *options, "--json")
                 report = json.loads(ended.stdout)
                 self.assertEqual(set(report), REPORT)
                 self.assertEqual(report["lesson"], lesson)
@@ -74,13 +100,15 @@ class FormsTest(unittest.TestCase):
         expected = [
             {"task": f"sum of the primes up to {limit}",
              "result": sum_below(limit)} for limit in (20_000, 100_001)]
-        for lesson in ["primes_threads", "primes_pool"]:
-            for workers in [1, 2, 5]:
-                ended = run_lesson(lesson, "--workers", workers, "--json",
-                                   20_000, 100_001, 20_000)
-                with self.subTest(lesson=lesson, workers=workers):
-                    self.assertEqual(
-                        json.loads(ended.stdout)["results"], expected)
+        for (lesson, workers), ended in at_once(
+                lambda case: run_lesson(
+                    case[0], "--workers", case[1], "--json",
+                    20_000, 100_001, 20_000),
+                itertools.product(
+                    ["primes_threads", "primes_pool"], [1, 2, 5])):
+            with self.subTest(lesson=lesson, workers=workers):
+                self.assertEqual(
+                    json.loads(ended.stdout)["results"], expected)
 
     def test_the_sum_below_a_million(self) -> None:
         ended = run_lesson(
@@ -89,11 +117,13 @@ class FormsTest(unittest.TestCase):
         self.assertEqual(result["result"], 37_550_402_023)
 
     def test_other_pools(self) -> None:
-        for options in [["--pool", "multiprocessing.pool:ThreadPool"],
-                        ["--start-method", "spawn"]]:
+        for options, ended in at_once(
+                lambda options: run_lesson(
+                    "primes_pool", *options, "--json", "--workers", "2",
+                    "20000"),
+                [["--pool", "multiprocessing.pool:ThreadPool"],
+                 ["--start-method", "spawn"]]):
             with self.subTest(options=options):
-                ended = run_lesson("primes_pool", *options, "--json",
-                                   "--workers", "2", "20000")
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 [result] = json.loads(ended.stdout)["results"]
                 self.assertEqual(result["result"], sum_below(20_000))
@@ -121,19 +151,16 @@ class FormsTest(unittest.TestCase):
             "import resource, signal\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
-        overview = dict(map_threads(
-            lambda before: run_lesson(
-                "", *["--json"] * bool(before), before=before),
-            ["", no_large_files], workers=2))
-        ended = overview[""]
-        self.assertEqual((ended.status, ended.stderr), (0, ""))
-        lines = ended.stdout.splitlines()
+        [(_, well), (_, failed)] = at_once(
+            lambda words: overview(*words),
+            [[], [no_large_files, "--json"]])
+        self.assertEqual((well.status, well.stderr), (0, ""))
         self.assertEqual(
-            [line.partition(":")[0] for line in lines], list(LESSONS))
-        ended = overview[no_large_files]
-        self.assertEqual(ended.status, 1)
-        self.assertRegex(ended.stderr, r"\Acopy_threads: [^\n]*\n\Z")
-        self.assertEqual([one["lesson"] for one in json.loads(ended.stdout)],
+            [line.partition(":")[0] for line in well.stdout.splitlines()],
+            list(LESSONS))
+        self.assertEqual(failed.status, 1)
+        self.assertRegex(failed.stderr, r"\Acopy_threads: [^\n]*\n\Z")
+        self.assertEqual([one["lesson"] for one in json.loads(failed.stdout)],
                          list(LESSONS[1:]))
 
 
@@ -141,7 +168,8 @@ class UsageTest(unittest.TestCase):
     """Bad input: one line, and exit status 2."""
 
     def test_one_line(self) -> None:
-        for lesson, *options in [
+        for (lesson, *options), ended in at_once(
+                lambda words: run_lesson(*words), [
                 ("primes_threads", "--workers", "0"),
                 ("primes_threads", "--workers", "-1"),
                 ("primes_threads", "--workers", "two"),
@@ -161,9 +189,8 @@ class UsageTest(unittest.TestCase):
                 ("copy_threads", "a", "no such directory"),
                 ("titles_threads", "--timeout", "0"),
                 ("titles_threads", "--nonsense"),
-                ("", "lesson")]:
+                ("", "lesson")]):
             with self.subTest(lesson=lesson, options=options):
-                ended = run_lesson(lesson, *options)
                 self.assertEqual((ended.status, ended.stdout), (2, ""))
                 self.assertRegex(ended.stderr, r"\A\w+: [^\n]+\n\Z")
 
@@ -232,6 +259,22 @@ class OwnTasksTest(unittest.TestCase):
         self.assertNotIn("secret", ended.stdout + ended.stderr)
 
 
+def when_at_work(pid: int) -> None:
+    """Wait until a lesson has begun, and can have had time to get on."""
+    status = pathlib.Path(f"/proc/{pid}/status")
+    if not status.exists():
+        time.sleep(1)
+        return
+    until = time.monotonic() + DEADLINE
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1:  # it begins by that
+        assert time.monotonic() < until, "it does not begin"
+        time.sleep(0.01)
+        [mask] = re.findall(r"(?m)^SigCgt:\s*(\w+)$", status.read_text())
+        caught = int(mask, 16)
+    time.sleep(0.3)
+
+
 class Interrupt(NamedTuple):
     """A lesson that is interrupted soon after its start."""
 
@@ -248,11 +291,16 @@ class Interrupt(NamedTuple):
                 command(self.lesson, *self.options),
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 start_new_session=True, env=environment(TMPDIR=folder))
-            time.sleep(1)
-            for _ in range(1 + self.twice):
-                (os.killpg if self.group else os.kill)(
-                    process.pid, self.number)
-            _, errors = process.communicate(timeout=15)
+            try:
+                when_at_work(process.pid)
+                for _ in range(1 + self.twice):
+                    (os.killpg if self.group else os.kill)(
+                        process.pid, self.number)
+                _, errors = process.communicate(timeout=DEADLINE)
+            except BaseException:  # else it would go on after the tests
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                raise
             left = os.listdir(folder)
         try:
             for _ in range(100):
@@ -288,7 +336,7 @@ class EndingTest(unittest.TestCase):
             for number, group, twice in [
                 (signal.SIGINT, False, False), (signal.SIGINT, True, True),
                 (signal.SIGTERM, False, False)]]
-        for case, (status, errors, left) in map_threads(
+        for case, (status, errors, left) in at_once(
                 Interrupt.outcome, cases, workers=6):
             with self.subTest(case=case):
                 self.assertEqual(status, 128 + case.number, errors)
@@ -331,11 +379,12 @@ class EndingTest(unittest.TestCase):
                     r"\Aprimes_threads: standard output: [^\n]*\n\Z")
 
     def test_ascii_and_narrow_terminals(self) -> None:
-        for encoding, columns in [("ascii", "80"), ("utf-8", "20")]:
+        for (encoding, columns), ended in at_once(
+                lambda case: run_lesson(
+                    "primes_pool", *QUICK["primes_pool"], COLUMNS=case[1],
+                    PYTHONIOENCODING=case[0]),
+                [("ascii", "80"), ("utf-8", "20")]):
             with self.subTest(encoding=encoding, columns=columns):
-                ended = run_lesson(
-                    "primes_pool", *QUICK["primes_pool"], COLUMNS=columns,
-                    PYTHONIOENCODING=encoding)
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
                 self.assertEqual(ended.stdout.isascii(), encoding == "ascii")
 

@@ -4,6 +4,8 @@ import ast
 import contextlib
 import importlib
 import io
+import itertools
+import multiprocessing
 import os
 import re
 import subprocess
@@ -14,7 +16,7 @@ import unittest
 from concur_demo import _snippet
 from concur_demo.__main__ import LESSONS
 
-DEADLINE = 60  # seconds, for a child process
+from .command import DEADLINE, at_once
 
 SUMS = "".join(
     f"primes up to {limit} add up to {total}\n" for limit, total in [
@@ -145,29 +147,34 @@ class Running(unittest.TestCase):
     """What a snippet prints, in an empty folder, with nothing else."""
 
     def test_each_prints_its_result(self) -> None:
-        for lesson in LESSONS:
+        texts = {lesson: _snippet.snippet(lesson) for lesson in LESSONS}
+        for lesson, done in at_once(
+                lambda lesson: run_alone(texts[lesson]), LESSONS):
             with self.subTest(lesson=lesson):
-                done = run_alone(_snippet.snippet(lesson))
                 self.assertEqual((done.stderr, done.returncode), ("", 0))
                 self.assertRegex(done.stdout, rf"\A{PRINTED[lesson]}\Z")
                 lines = done.stdout.splitlines()
                 self.assertEqual(len(set(lines)), len(lines))
 
     def test_processes_under_every_start_method(self) -> None:
-        for lesson in ["primes_pool", "hello_pipe"]:
-            for method in ["spawn", "forkserver"]:
-                text = _snippet.snippet(lesson).replace(
-                    _snippet.END, 'if __name__ == "__main__":\n'
-                    f'    multiprocessing.set_start_method("{method}")\n'
-                    "    example()\n").replace("1_000_000", "200_000")
-                with self.subTest(lesson=lesson, method=method):
-                    if sys.platform == "win32" and method != "spawn":
-                        self.skipTest("Windows spawns only")
-                    done = run_alone(text)
-                    self.assertEqual((done.stderr, done.returncode), ("", 0))
-                    self.assertIn("up to 200000 add up to 1709600813\n"
-                                  if lesson == "primes_pool" else
-                                  "I am the parent", done.stdout)
+        texts = {lesson: _snippet.snippet(lesson) for lesson in LESSONS}
+
+        def run(case: tuple[str, str]) -> subprocess.CompletedProcess[str]:
+            lesson, method = case
+            return run_alone(texts[lesson].replace(
+                _snippet.END, 'if __name__ == "__main__":\n'
+                f'    multiprocessing.set_start_method("{method}")\n'
+                "    example()\n").replace("1_000_000", "200_000"))
+
+        methods = {"spawn", "forkserver"} & set(
+            multiprocessing.get_all_start_methods())
+        for (lesson, method), done in at_once(run, itertools.product(
+                ["primes_pool", "hello_pipe"], sorted(methods))):
+            with self.subTest(lesson=lesson, method=method):
+                self.assertEqual((done.stderr, done.returncode), ("", 0))
+                self.assertIn("up to 200000 add up to 1709600813\n"
+                              if lesson == "primes_pool" else
+                              "I am the parent", done.stdout)
 
     def test_the_pool_ends_when_a_worker_dies(self) -> None:
         text = _snippet.snippet("primes_pool").replace(
