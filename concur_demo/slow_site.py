@@ -37,11 +37,6 @@ class SlowSite(http.server.ThreadingHTTPServer):
         self.closing = threading.Event()
         super().__init__(("127.0.0.1", port), SlowPage)
 
-    @property
-    def url(self) -> str:
-        """The address of the site, to which a page's number is added."""
-        return f"http://127.0.0.1:{self.server_port}/"
-
     def serve(self) -> None:
         """Answer requests until the site is closing."""
         # Not serve_forever: its shutdown() waits for ever where Ctrl-C came
@@ -78,7 +73,8 @@ class SlowPage(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def slow_site(delay: float = 0.2, port: int = 0) -> Iterator[str]:
-    """Run the site in a thread meanwhile; yield its address.
+    """Run the site in a thread meanwhile; yield its address, to which the
+    number of a page is added.
 
     `delay` is in seconds; port 0 takes any free port. Raises OSError if
     the port is taken.
@@ -93,7 +89,7 @@ def slow_site(delay: float = 0.2, port: int = 0) -> Iterator[str]:
         thread = threading.Thread(target=site.serve, daemon=True)
         try:
             thread.start()
-            yield site.url
+            yield f"http://127.0.0.1:{site.server_port}/"
         finally:
             site.closing.set()
             if thread.is_alive():

@@ -42,7 +42,8 @@ def map_threads(
     # Queue, which is written in Python, take longer than all the rest.
     # in_completion_order keeps the bound that a Queue's maxsize would.
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    outbox: queue.SimpleQueue[
+        tuple[Task, Any, BaseException | None]] = queue.SimpleQueue()
     begun: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
     started = 0
 

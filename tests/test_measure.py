@@ -6,7 +6,8 @@ import threading
 import time
 import unittest
 
-from concur_demo import copy_threads, primes_pool, primes_threads
+from concur_demo import (
+    copy_threads, primes_pool, primes_threads, titles_threads)
 from concur_demo._machine import Machine, this_machine, usable_cores
 from concur_demo._measure import (
     Recorder, Run, Span, Traced, best_of, trace, with_speed_ups)
@@ -123,9 +124,20 @@ class VerdictTest(unittest.TestCase):
 
     def test_copies(self) -> None:
         self.assertEqual(
-            [copy_threads.judge(run_of(1, 2.0), run_of(2, seconds)).word
+            [copy_threads.judge(alone, run_of(2, seconds)).word
+             for alone in (run_of(1, 2.0, cpu_seconds=2.0), run_of(1, 2.0))
              for seconds in (1.2, 2.0, 4.0)],
-            [HOLDS, DOES_NOT_HOLD, CANNOT_TELL])
+            [HOLDS, DOES_NOT_HOLD, CANNOT_TELL,
+             HOLDS, CANNOT_TELL, CANNOT_TELL])
+
+    def test_what_cannot_be_told_teaches_nothing(self) -> None:
+        alone = run_of(1, 2.0, cpu_seconds=2.0)
+        for verdict in [
+                copy_threads.judge(alone, run_of(2, 4.0)),
+                titles_threads.judge(alone, run_of(2, 2.0)),
+                primes_threads.judge(alone, run_of(2, 1.0), gil=True),
+                primes_pool.judge(run_of(1, 2.0), run_of(2, 2.0))]:
+            self.assertEqual(verdict.take_home, "")
 
     def test_processes(self) -> None:
         alone = run_of(1, 2.0, cpu_seconds=2.0)

@@ -87,9 +87,10 @@ def report(lesson: str = "primes_pool", text: str = "plain") -> Report:
     runs = [Run(f"pieces {text}", 1, 1.5, 2, 1, 1.5, 1.0, spans, 1.0),
             Run(f"whole {text}", 2, 0.8, 2, 1, 1.5, 1.0, spans, 1.87, 0.3)]
     return Report(
-        lesson, f"Claim: {text}", Verdict(DOES_NOT_HOLD, f"Evidence: {text}"),
+        lesson, f"Claim: {text}",
+        Verdict(DOES_NOT_HOLD, f"Evidence: {text}", f"Take home: {text}"),
         Machine("3.11", text, True, 2, f"Linux {text}"), runs,
-        [(text, text), ("sum", 1060)], "process", [f"Take home: {text}"])
+        [(text, text), ("sum", 1060)], "process")
 
 
 def every_lesson(text: str = "plain") -> str:
@@ -132,7 +133,7 @@ class Page(unittest.TestCase):
         for number, name in enumerate(__main__.LESSONS, 1):
             one, section = report(name), page.texts["section"][number]
             for part in [one.claim, notice(name), one.verdict.evidence,
-                         *one.take_home, f"Lesson {number}: ",
+                         one.verdict.take_home, f"Lesson {number}: ",
                          f"python -m concur_demo.{name}"]:
                 self.assertTrue(part in section, part)
             self.assertTrue(page.texts["pre"][number - 1] == snippet(name))
@@ -190,7 +191,8 @@ class Notebook(unittest.TestCase):
         self.assertEqual(
             [shown.tags.count(tag) for tag in ["table", "svg", "script"]],
             [1, 1, 0])
-        self.assertTrue(one.verdict.evidence in shown.texts["p"][-1])
+        self.assertTrue(one.verdict.evidence in shown.texts["p"][-2])
+        self.assertTrue(one.verdict.take_home in shown.texts["p"][-1])
 
     def test_nothing_from_outside_is_markup(self) -> None:
         plain = Reader(report()._repr_html_())

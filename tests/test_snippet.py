@@ -25,7 +25,7 @@ SUMS = "".join(
 
 # What each prints, whichever of its tasks is done first.
 PRINTED = {
-    "copy_threads": r"([ab]\.copy equal\n){2}",
+    "copy_threads": r"([ab] has an equal copy: True\n){2}",
     "titles_threads":
         r"(Page [1-5] of a slow site\thttp://127.0.0.1:\d+/[1-5]\n){5}",
     "primes_threads": re.escape(SUMS),

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import itertools
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -461,6 +462,27 @@ class Interrupted(Threads):
             """)
         self.assertEqual((ended.stdout.strip(), ended.stderr),
                          (str([1] * 30), ""))
+
+    @unittest.skipIf(sys.platform == "win32", "cannot send itself a signal")
+    def test_a_signal_that_interrupts_no_wait(self) -> None:
+        # As one does that comes just before a wait: here, as it interrupts
+        # another thread than the one that waits.
+        released = threading.Event()
+        in_time = []
+
+        def release(*_: object) -> None:
+            released.set()
+            raise Broken
+
+        def work(task: object) -> None:
+            time.sleep(0.2)  # until the caller waits
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            in_time.append(released.wait(10))
+        before = signal.signal(signal.SIGUSR1, release)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        with self.assertRaises(Broken):
+            list(map_threads(work, [1], 1))
+        self.assertEqual(in_time, [True])
 
 
 class NoMoreThreads(Threads):
