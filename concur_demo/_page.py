@@ -77,11 +77,10 @@ th:last-child, td:last-child { padding-right: 0; }
 figure { margin: 1.2em 0; }
 figure svg { display: block; border: 1px solid var(--line);
   border-radius: 8px; }
-.code { position: relative; }
-pre { margin: 0; padding: .9em 1em; background: var(--shade);
+pre { clear: both; margin: 0; padding: .9em 1em; background: var(--shade);
   border: 1px solid var(--line); border-radius: 8px; overflow: auto;
   max-height: 34rem; font-size: .78em; line-height: 1.45; tab-size: 4; }
-button { position: absolute; top: .5em; right: 1.2em; font: inherit;
+button { float: right; margin: -2.2em 0 .4em; font: inherit;
   font-size: .8em; padding: .2em .8em; color: var(--ink);
   background: var(--paper); border: 1px solid var(--line);
   border-radius: 5px; cursor: pointer; }

@@ -198,10 +198,10 @@ def judge(alone: Run, best: Run) -> Verdict:
             "flight: the system reads and writes for a thread without needing "
             f"the GIL. Copying kept {best.cores_busy:.1f} cores busy.")
     share = alone.cpu_seconds / alone.task_seconds
-    if share < 0.9 or speed_up * FASTER < 1:  # threads lose little
+    if share < 0.9 or best.cores_busy < FASTER:
         return Verdict(CANNOT_TELL, f"{figures} The disk held them up, or "
-                       "other programs did: one thread alone got "
-                       f"{share:.2f} of a core.")
+                       f"other programs did: one thread got {share:.2f} of a "
+                       f"core, and {best.workers} got {best.cores_busy:.2f}.")
     return Verdict(DOES_NOT_HOLD, figures)
 
 

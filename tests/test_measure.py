@@ -124,10 +124,11 @@ class VerdictTest(unittest.TestCase):
 
     def test_copies(self) -> None:
         self.assertEqual(
-            [copy_threads.judge(alone, run_of(2, seconds)).word
+            [copy_threads.judge(alone, best).word
              for alone in (run_of(1, 2.0, cpu_seconds=2.0), run_of(1, 2.0))
-             for seconds in (1.2, 2.0, 4.0)],
-            [HOLDS, DOES_NOT_HOLD, CANNOT_TELL,
+             for best in (run_of(2, 1.2), run_of(2, 2.0),
+                          run_of(2, 2.0, cpu_seconds=4.0))],
+            [HOLDS, CANNOT_TELL, DOES_NOT_HOLD,
              HOLDS, CANNOT_TELL, CANNOT_TELL])
 
     def test_what_cannot_be_told_teaches_nothing(self) -> None:
