@@ -25,7 +25,7 @@ CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029"
 
 def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
     """Yield the text of a page, decoded as browsers do."""
-    label = encoding_label(content_type)
+    label = header_encoding(content_type)
     pieces = filter(None, pieces)
     head, failure = b"", None
     try:
@@ -82,8 +82,20 @@ def meta_encoding(text: str) -> str:
     return "utf-8" if name.startswith("utf-16") else name
 
 
+def header_encoding(content_type: str) -> str:
+    """Return the codec that a Content-Type header names, "" if none."""
+    for name, quoted, plain in PARAMETER.findall(content_type):
+        if name.lower() == "charset" and (quoted or plain):
+            return codec_of(quoted.replace("\\", "") or plain)
+    return ""
+
+
+PARAMETER = re.compile(r"""; [\t\r\n ]* ([^\t\r\n ;=]*) = [\t\r\n ]*
+    (?: "((?: [^"\\] | \\. )*) | ([^;,]*) )""", re.VERBOSE)
+
+
 def encoding_label(content_type: str) -> str:
-    """Return the codec that a Content-Type names, "" if none."""
+    """Return the codec that a <meta> with this content names, "" if none."""
     found = re.search(r"charset[\t\n\f\r ]*=[\t\n\f\r ]*"
                       r"""(?:"([^"]*)"|'([^']*)'|([^"'\t\n\f\r ;]+))""",
                       content_type, re.I)

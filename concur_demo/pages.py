@@ -60,7 +60,7 @@ def read_title(response: http.client.HTTPResponse,
     if response.length == 0:
         return ""
     deadline.awaited = "title"
-    content_type = response.headers.get("Content-Type", "")
+    content_type = response.headers.get_all("Content-Type", [""])[-1]
     kind = re.split("[;,]", content_type)[0].strip().lower()
     if kind not in ("", "text/html", "application/xhtml+xml"):
         raise ValueError(f"not a web page but {tidy(kind)[:80]}")
@@ -338,6 +338,13 @@ class TimedResponse(http.client.HTTPResponse):
                  deadline: Deadline, **options: Any) -> None:
         stream = TimedStream(sock, deadline)
         super().__init__(stream, *args, **options)  # type: ignore
+
+    def begin(self, **options: Any) -> None:
+        """Read the answer's head; http.client skips no more than 100."""
+        super().begin(**options)
+        while self.status in (102, 103):
+            self.headers = None     # type: ignore
+            super().begin(**options)
 
 
 class TimedStream(io.RawIOBase):

@@ -192,6 +192,11 @@ PAGES: dict[str, Page] = {
     "/empty-chunks": chunked(),
     "/no-type": answer(HELLO, kind=""),
     "/xhtml": answer(HELLO, kind="Application/XHTML+XML; charset=utf-8"),
+    "/two-types": answer(b"<title>\xe9", "Content-Type: image/png",
+                         kind="text/html; charset=latin1"),
+    "/early-hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 9
+                    + answer(HELLO),
+    "/endless-hints": endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "/image": answer(b"\x89PNG\r\n", kind="image/png"),
     "/json": answer("{}", kind="application/json; charset=utf-8"),
     "/odd-type": answer("x", kind="\x1b]0;evil\x07/x"),

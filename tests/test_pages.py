@@ -180,8 +180,14 @@ ENCODINGS: list[tuple[bytes, str, str]] = [
     (b"<title>\xe9", "", "\ufffd"),
     (b"<title>\xe2\x82\xac\xff", "", "\u20ac\ufffd"),
     (b"<title>\xe9\x80", "text/html; charset=iso-8859-1", "\u00e9\u20ac"),
-    (b"<title>\xe9", "text/html;charset='Latin1'", "\u00e9"),
-    (b"<title>\xe9", 'text/html; a=b; CharSet = "us-ascii"; c', "\u00e9"),
+    (b"<title>\xe9", 'text/html; a=b; CharSet= "us-ascii"; c', "\u00e9"),
+    (b"<title>\xe9", "text/html;charset=latin1,text/html", "\u00e9"),
+    (b"<title>\xe9", 'text/html;charset="lat\\in1', "\u00e9"),
+    (b"<title>\xe9", 'text/html;a=";charset=big5";charset=latin1', "\u00e9"),
+    (b"<title>\xc3\xa9", "text/html;charset='latin1'", "\u00e9"),
+    (b"<title>\xc3\xa9", "text/html;charset =latin1", "\u00e9"),
+    (b"<title>\xc3\xa9", "text/html;x-charset=latin1", "\u00e9"),
+    (b"<title>\xc3\xa9", "text/html charset=latin1", "\u00e9"),
     (b"<title>\xc3\xa9", "text/html; charset=nonsense", "\u00e9"),
     (b"<title>\xc3\xa9", "text/html; charset=" + "x" * 9999, "\u00e9"),
     (b"<title>&AOk-", "text/html; charset=utf-7", "&AOk-"),
@@ -425,6 +431,8 @@ class AnswerTest(SiteTest):
                 "/hello#part": "Hello",
                 "/no-type": "Hello",
                 "/xhtml": "Hello",
+                "/two-types": "\u00e9",
+                "/early-hints": "Hello",
                 "/204": "",
                 "/empty": "",
                 "/empty-image": "",
@@ -509,8 +517,9 @@ class AnswerTest(SiteTest):
 
     def test_endless_interim_answers(self) -> None:
         """Some Pythons give up after so many, the others in time."""
-        self.refused(self.site.url + "/endless-continue",
-                     "headers|^no answer within 0.4 s$", timeout=SHORT)
+        for path in ("/endless-continue", "/endless-hints"):
+            self.refused(self.site.url + path,
+                         "headers|^no answer within 0.4 s$", timeout=SHORT)
 
     def test_redirects_share_the_deadline(self) -> None:
         def slow(visit: hostile_site.Visit) -> None:
