@@ -38,7 +38,7 @@ def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
     except (OSError, http.client.HTTPException) as error:
         failure = error     # the title may have come before it
         name, mark = guess_encoding(head, label)
-    decoder = codecs.getincrementaldecoder(name or "utf-8")("replace")
+    decoder = codecs.getincrementaldecoder(name or "utf-8")(REPLACE)
     yield decoder.decode(head[mark:])
     if failure:
         raise failure
@@ -46,6 +46,21 @@ def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
         yield decoder.decode(piece)
     yield decoder.decode(b"", True)
 
+
+def replace(error: UnicodeError) -> tuple[str, int]:
+    """Return what is read for bytes that mean nothing, and where it goes on.
+
+    The codecs of Windows do not know some bytes that browsers take for
+    control characters, as in a curly quote of UTF-8 that is read so.
+    """
+    assert isinstance(error, UnicodeDecodeError)
+    byte = error.object[error.start]
+    control = error.encoding == "charmap" and byte < 0xA0
+    return chr(byte) if control else "\ufffd", error.end
+
+
+REPLACE = "concur_demo.replace"
+codecs.register_error(REPLACE, replace)
 
 # How many bytes to have before looking for the encoding: a byte order mark
 # is in 4, <meta> mostly in 1024, or else further down, but in the <head>.
