@@ -39,12 +39,23 @@ def decode(pieces: Iterable[bytes], content_type: str = "") -> Iterator[str]:
         failure = error     # the title may have come before it
         name, mark = guess_encoding(head, label)
     decoder = codecs.getincrementaldecoder(name or "utf-8")(REPLACE)
-    yield decoder.decode(head[mark:])
+    yield decoded(decoder, head[mark:])
     if failure:
         raise failure
     for piece in pieces:
-        yield decoder.decode(piece)
+        yield decoded(decoder, piece)
     yield decoder.decode(b"", True)
+
+
+def decoded(decoder: codecs.IncrementalDecoder, piece: bytes) -> str:
+    """Return the text of the next piece of a page."""
+    before = decoder.getstate()
+    try:
+        return decoder.decode(piece)
+    except UnicodeError:
+        # ISO-2022-JP has no room to keep half of a wrong escape sequence
+        decoder.setstate(before)
+        return decoder.decode(piece, True)
 
 
 def replace(error: UnicodeError) -> tuple[str, int]:

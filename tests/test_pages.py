@@ -268,6 +268,13 @@ class TitleTest(unittest.TestCase):
                 self.assertEqual(title_of(page, content_type), title)
                 self.assertEqual(title_of(page, content_type, 1), title)
 
+    def test_wrong_escape_sequences(self) -> None:
+        """They are too much for the codec, but do not end the page."""
+        page = b"\x1b)0-" * 9 + b"\x1b(B<title>a</title>"
+        for size in range(1, len(page) + 1):
+            self.assertEqual(title_of(
+                page, "text/html; charset=iso-2022-jp", size), "a", size)
+
     def test_no_more_is_read_than_needed(self) -> None:
         pieces = iter(["<p><tit", "le>a</title>", "more"])
         self.assertEqual(find_title(pieces), "a")
