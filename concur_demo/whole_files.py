@@ -3,8 +3,9 @@
 Everything is written to a file of its own beside the destination, which
 takes the destination's name in one step once it is complete. Whatever
 stops the work half-way, a full disk, Ctrl-C or a kill, the destination is
-as it was before. Only a kill leaves the unfinished file behind, named
-`.concur_demo-<digits>.part`: it is in nobody's way and can be removed.
+as it was before. Where files need a name from the start, a kill leaves the
+unfinished one behind, `.concur_demo-<digits>.part`: it is in nobody's way
+and can be removed.
 
 Nothing here waits for the disk (fsync): the promise holds when a program
 dies, not when the machine loses power.
@@ -24,6 +25,10 @@ BLOCK = 1 << 20  # bytes read at once: few calls, yet little memory
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change newlines
 CHMOD_FD = os.chmod in os.supports_fd  # not on Windows
 NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs
+# On Linux a file can be made without a name, and given one later: see
+# https://man7.org/linux/man-pages/man2/open.2.html on O_TMPFILE.
+FILES = "/proc/self/fd"
+UNNAMED: int = getattr(os, "O_TMPFILE", 0) if os.path.isdir(FILES) else 0
 
 
 def copy_file(
@@ -94,8 +99,9 @@ def copy_content(reader: int, writer: int, size: int) -> int:
     while True:
         block = os.read(reader, block_size)
         copied += len(block)
-        # A small file is a matter of calls: this one spares the last read.
-        ended = not block or copied >= size and len(block) < block_size
+        # A small file is a matter of calls: this spares it the last read.
+        # Not so where the size is unknown, 0, as of what is in /proc.
+        ended = not block or 0 < size <= copied and len(block) < block_size
         while block:  # a disk that is nearly full takes part of a block
             block = block[os.write(writer, block):]
         if ended:
@@ -118,11 +124,22 @@ class Part:
     def __init__(self, destination: str, mode: int = 0o600) -> None:
         self.destination = destination
         self.directory = os.path.dirname(destination)
-        name = f".concur_demo-{os.urandom(8).hex()}.part"
-        self.path = os.path.join(self.directory, name)
+        self.path = ""  # as long as it has no name
         self.mode = mode  # 0o600: nobody else sees a private file's content
 
+    def new_path(self) -> str:
+        """Return a path that no other file has."""
+        name = f".concur_demo-{os.urandom(8).hex()}.part"
+        return os.path.join(self.directory, name)
+
     def __enter__(self) -> "Part":
+        if UNNAMED:
+            with suppress(OSError):  # not every file system has such files
+                self.descriptor = os.open(
+                    self.directory or os.curdir, os.O_WRONLY | UNNAMED,
+                    self.mode)
+                return self
+        self.path = self.new_path()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
         try:
             self.descriptor = os.open(self.path, flags, self.mode)
@@ -137,10 +154,18 @@ class Part:
         try:
             if mode is not None:
                 os.chmod(self.descriptor if CHMOD_FD else self.path, mode)
+            if not self.path:
+                if overwrite:  # which link() does not
+                    self.path = self.new_path()
+                # With src_dir_fd, and only so, it follows the link that
+                # stands for the file (CPython issue 81793).
+                os.link(f"{FILES}/{self.descriptor}",
+                        self.path or self.destination,
+                        src_dir_fd=self.descriptor)
             self.close()
             if overwrite:
                 os.replace(self.path, self.destination)
-            else:
+            elif self.path:
                 rename_new(self.path, self.destination)
         except OSError as error:
             raise OSError(

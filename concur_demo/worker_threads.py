@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import (
     Callable, Generator, Iterable, Iterator, Sequence)
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ Result = TypeVar("Result")
 AHEAD = 64
 
 LOOK_SECONDS = 0.5  # how often to look for Ctrl-C
+NAP_SECONDS = 0.0005  # see next_done
 
 STOP = object()  # in place of a task: there are no more
 
@@ -46,6 +48,7 @@ def map_threads(
         tuple[Task, Any, BaseException | None]] = queue.SimpleQueue()
     begun: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
     started = 0
+    taken = 0  # results since the last wait for one
 
     def serve() -> None:
         begun.put(threading.current_thread())
@@ -82,6 +85,14 @@ def map_threads(
                 begun.get(timeout=1).join()
 
     def next_done() -> tuple[Task, Any, BaseException | None]:
+        nonlocal taken
+        if outbox.empty():
+            # To wake up for each of many short tasks would take the GIL from
+            # the threads as often: where few came, let some more come.
+            if taken < 8:
+                time.sleep(NAP_SECONDS)
+            taken = 0
+        taken += 1
         # A signal that comes just before Python begins to wait for a lock
         # does not end that wait: no wait may be for ever.
         while True:

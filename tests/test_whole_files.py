@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import importlib.util
+import itertools
 import os
 import pathlib
 import re
@@ -130,7 +131,7 @@ class Copies(Files):
     @on_posix
     def test_private_until_published(self) -> None:
         with Part(str(self.destination)) as part:
-            mode = os.stat(part.path).st_mode
+            mode = os.fstat(part.descriptor).st_mode
         self.assertEqual(mode & 0o077, 0)
 
     def test_read_only_files(self) -> None:
@@ -140,6 +141,18 @@ class Copies(Files):
         self.addCleanup(self.destination.chmod, 0o644)
         self.refused(self.source, self.destination)
         self.assertEqual(self.names(), ["destination", "source"])
+
+    @on_linux
+    def test_content_of_no_known_size(self) -> None:
+        # Such a file is read in short pieces, and its size is 0.
+        for source in ("/proc/kallsyms", "/proc/self/smaps"):
+            copied = copy_file(source, self.destination, True)
+            self.assertEqual(copied, self.destination.stat().st_size)
+            self.assertGreater(copied, 8192)
+        with open("/proc/kallsyms", "rb") as file:
+            content = file.read()
+        copy_file("/proc/kallsyms", self.destination, True)
+        self.assertTrue(self.destination.read_bytes() == content)
 
     def test_every_kind_of_path(self) -> None:
         path = os.fspath(self.source)
@@ -151,6 +164,17 @@ class Copies(Files):
         with contextlib.chdir(self.folder):
             copy_file("source", "destination")
         self.assertEqual(self.destination.read_bytes(), b"new content")
+
+    def test_old_file_stays_where_names_are_given_late(self) -> None:
+        for unnamed in {0, whole_files.UNNAMED}:
+            with mock.patch.object(whole_files, "UNNAMED", unnamed):
+                self.destination.write_bytes(b"old")
+                self.refused(self.source, self.destination)
+                self.assertEqual(self.destination.read_bytes(), b"old")
+                copy_file(self.source, self.destination, True)
+                self.assertEqual(
+                    self.destination.read_bytes(), b"new content")
+            self.assertEqual(self.names(), ["destination", "source"])
 
     def test_names(self) -> None:
         names = [b"a b", b"-n", b"tab\tand\nnewline", b"'\"$(x)", b"y" * 255]
@@ -279,9 +303,11 @@ class Destinations(Files):
             self.refused(self.source, self.destination)
 
     def test_appears_meanwhile(self) -> None:
-        for size in (11, 2 * BLOCK):
+        for size, unnamed in itertools.product(
+                (11, 2 * BLOCK), {0, whole_files.UNNAMED}):
             self.source.write_bytes(bytes(size))
-            with self.first(lambda: self.destination.write_bytes(b"old")):
+            with self.first(lambda: self.destination.write_bytes(b"old")), \
+                    mock.patch.object(whole_files, "UNNAMED", unnamed):
                 with self.assertRaises(FileExistsError) as caught:
                     copy_file(self.source, self.destination)
             self.assertEqual(
@@ -395,7 +421,8 @@ class Destinations(Files):
 
     def test_no_hard_links(self) -> None:
         refusal = OSError(errno.EPERM, "no hard links here")
-        with mock.patch.object(os, "link", side_effect=refusal):
+        with mock.patch.object(os, "link", side_effect=refusal), \
+                mock.patch.object(whole_files, "UNNAMED", 0):
             copy_file(self.source, self.destination)
             self.source.write_bytes(b"newer")
             self.refused(self.source, self.destination)
@@ -477,27 +504,33 @@ class Accidents(Files):
             "    print('half', flush=True)\n"
             "    sys.stdin.read()\n"  # ends with the parent at the latest
             "whole_files.copy_content = half\n"
+            "whole_files.UNNAMED *= int(sys.argv[3])\n"
             "whole_files.copy_file(*sys.argv[1:3], overwrite=True)")
-        for old in (None, b"old"):
-            with self.subTest(old=old):
+        for old, unnamed in itertools.product((None, b"old"), (0, 1)):
+            with self.subTest(old=old, unnamed=unnamed):
                 if old is not None:
                     self.destination.write_bytes(old)
-                process = child(code, self.source, self.destination)
+                process = child(
+                    code, self.source, self.destination, unnamed)
                 assert process.stdout is not None
                 self.assertEqual(process.stdout.readline(), "half\n")
                 process.kill()
                 process.communicate(timeout=DEADLINE)
                 left = [name for name in self.names() if PART.fullmatch(name)]
-                self.assertEqual(len(left), 1)
-                self.assertLess(
-                    (self.folder / left[0]).stat().st_size, len(content))
+                # On Linux nothing is left of what has no name yet.
+                self.assertEqual(
+                    len(left), 0 if unnamed and whole_files.UNNAMED else 1)
+                for name in left:
+                    self.assertLess(
+                        (self.folder / name).stat().st_size, len(content))
                 if old is None:
                     self.assertFalse(self.destination.exists())
                 else:
                     self.assertEqual(self.destination.read_bytes(), old)
                 copy_file(self.source, self.destination, True)
                 self.assertEqual(self.destination.read_bytes(), content)
-                (self.folder / left[0]).unlink()
+                for name in left:
+                    (self.folder / name).unlink()
                 self.destination.unlink()
         self.assertEqual(self.names(), ["source"])
 
