@@ -18,7 +18,7 @@ from .whole_files import replaced_file
 
 # How long an interrupted command may take to tidy up before it is
 # interrupted again: a thread cannot be stopped in the middle of a task.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -261,6 +261,7 @@ def start(main: Callable[[], int]) -> NoReturn:
             signal.signal(number, _interrupt)
         status = main()
     except KeyboardInterrupt:  # just before the command, or just after it
+        say("interrupted")
         status = 128 + signal.SIGINT
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # to tidy up

@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
-from .worker_threads import AHEAD, in_completion_order
+from .worker_threads import AHEAD, in_completion_order, shown
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -95,7 +95,7 @@ class Sealed:
         self.data = data
 
     def __repr__(self) -> str:
-        return repr(self.value)  # told by Pool if it cannot be pickled
+        return shown(self.value)  # told by Pool if it cannot be pickled
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Sealed, (None, self.data or pickle.dumps(self.value))
@@ -140,6 +140,10 @@ def remembering(
     Pool forgets a process that ends. Without this, one that is killed while
     the others are started would be forgotten before we knew of it.
     """
+    if isinstance(pool_factory, functools.partial):
+        return functools.partial(
+            remembering(pool_factory.func, processes),
+            *pool_factory.args, **pool_factory.keywords)
     context = getattr(pool_factory, "__self__", None)
     if not isinstance(context, BaseContext):
         return pool_factory
@@ -161,6 +165,9 @@ class Team:
     def __init__(self, pool: Any, processes: list[Any]) -> None:
         self.pool = pool
         self.processes = processes  # more may be put on the list
+        # Whether workers end in good order after so many tasks. Without a
+        # list from the start, that cannot be told from an exit in mid-task.
+        self.retire = bool(processes and pool._maxtasksperchild)
         self.add(worker_processes(pool))
         self.looked = self.started = time.monotonic()
         if self.processes:
@@ -180,9 +187,11 @@ class Team:
             return None
         self.looked = now
         alive = worker_processes(self.pool)
-        for process in self.processes:
+        for process in list(self.processes):
             if process not in alive and process.exitcode is not None:
-                return ChildProcessError(obituary(process))
+                if process.exitcode or not self.retire:
+                    return ChildProcessError(obituary(process))
+                self.processes.remove(process)
         self.add(alive)
         if now < self.started + START_SECONDS or self.first_task.ready():
             return None
@@ -319,8 +328,18 @@ def serve_parent() -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        # The pipe that ends with the parent kills us by a signal, SIGIO,
+        # whatever we are doing, such as C code that keeps the GIL.
+        import fcntl
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, os.O_ASYNC | fcntl.fcntl(
+            parent.sentinel, fcntl.F_GETFL))
+    starter = os.getppid()
 
     def end_with_parent() -> None:
-        parent.join()
+        # The pipe lives on in a process that the parent forked later.
+        while parent.is_alive() and os.getppid() == starter:
+            parent.join(LOOK_SECONDS)
         os._exit(1)
     threading.Thread(target=end_with_parent, daemon=True).start()

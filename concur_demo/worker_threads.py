@@ -46,12 +46,12 @@ def map_threads(
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     outbox: queue.SimpleQueue[
         tuple[Task, Any, BaseException | None]] = queue.SimpleQueue()
-    begun: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+    begun: list[threading.Thread] = []
     started = 0
     taken = 0  # results since the last wait for one
 
     def serve() -> None:
-        begun.put(threading.current_thread())
+        begun.append(threading.current_thread())
         while (task := inbox.get()) is not STOP:
             try:
                 outbox.put((task, work(task), None))
@@ -68,6 +68,8 @@ def map_threads(
             try:
                 threading.Thread(target=serve, name=name, daemon=True).start()
             except Exception as error:
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise error.__context__  # which broke start() itself
                 started -= 1
                 raise RuntimeError(
                     f"{name} of {workers} cannot start: {error}") from error
@@ -77,12 +79,16 @@ def map_threads(
             while True:  # drop what no thread has begun
                 inbox.get_nowait()
         inbox.put(STOP)
-        for _ in range(started):
-            # Ctrl-C may have interrupted start(); a thread cannot be joined
-            # before it has begun. Nor can it join itself, which it would
-            # if Python's garbage collector, run there, closes the iterator.
-            with contextlib.suppress(RuntimeError, queue.Empty):
-                begun.get(timeout=1).join()
+        # Ctrl-C may have interrupted start(), and a thread cannot be joined
+        # before it has begun.
+        until = time.monotonic() + 1
+        while len(begun) < started and time.monotonic() < until:
+            time.sleep(0.001)
+        for thread in begun:
+            # A thread cannot join itself, which it would if Python's garbage
+            # collector, run there, closes the iterator.
+            if thread is not threading.current_thread():
+                thread.join()
 
     def next_done() -> tuple[Task, Any, BaseException | None]:
         nonlocal taken
@@ -118,7 +124,8 @@ def in_completion_order(
     submit(task) hands a task to the workers; next_done() waits for one and
     returns (task, result, error); none_done() tells whether it would wait.
     At most `ahead` tasks are submitted and not yet yielded. However this
-    ends, stop() is called. Raises what the tasks raise, with a note.
+    ends, stop() is called, once more if Ctrl-C comes meanwhile. Raises what
+    the tasks raise, with a note.
     """
     trouble: list[Exception] = []
     under_way = 0
@@ -132,7 +139,11 @@ def in_completion_order(
         for _ in range(under_way):
             yield _result(*next_done())
     finally:
-        stop()
+        try:
+            stop()
+        except KeyboardInterrupt:  # another one while it stops ends that
+            stop()
+            raise
     if trouble:
         raise trouble[0]
 
@@ -141,9 +152,15 @@ def _result(
     task: Task, result: Result, error: BaseException | None
 ) -> tuple[Task, Result]:
     if error is not None:
-        error.add_note(f"task: {shown(task)}")
-        raise error
+        raise noted(error, f"task: {shown(task)}")
     return task, result
+
+
+def noted(error: BaseException, note: str) -> BaseException:
+    """Return the error with the note, unless it refuses to take one."""
+    with contextlib.suppress(Exception):
+        error.add_note(note)
+    return error
 
 
 def _until_error(
@@ -157,7 +174,7 @@ def _until_error(
             taken += 1
     except Exception as error:
         after = f", after {shown(task)}" if taken else ""
-        error.add_note(f"task {taken + 1} could not be taken{after}")
+        noted(error, f"task {taken + 1} could not be taken{after}")
         trouble.append(error)
 
 

@@ -179,6 +179,13 @@ def pool() -> int:
     return 0
 
 
+def hog() -> int:
+    """Keep a worker in C code that keeps the GIL, for a minute or so."""
+    for _ in map_pool(sum, [[], range(4 * 10**9)], 1):
+        _cli.emit("begun")
+    return 0
+
+
 def kill_idle() -> int:
     """Kill the worker that has nothing to do while the other works."""
     for _, pid in map_pool(pid_after, [0, 20], 2):
@@ -200,7 +207,7 @@ def chat() -> int:
 
 
 COMMANDS: dict[str, Callable[[], int]] = {
-    "pool": pool, "kill_idle": kill_idle, "chat": chat,
+    "pool": pool, "hog": hog, "kill_idle": kill_idle, "chat": chat,
     "hello_pipe": lambda: hello_pipe.main(sys.argv[3:]),
 }
 

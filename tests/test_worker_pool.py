@@ -277,9 +277,26 @@ class PoolFactoryTest(Deadline):
             list(map_pool(fail, [1], 1, multiprocessing.pool.ThreadPool))
         self.assertIn("task: 1", raised.exception.__notes__)
 
-    def test_workers_that_retire_are_an_error_but_no_hang(self) -> None:
+    def test_workers_that_retire(self) -> None:
+        factory = functools.partial(multiprocessing.Pool, maxtasksperchild=2)
+        for workers in (1, 2):
+            pids = [pid for _, pid in map_pool(
+                programs.pid_after, [0.01] * 40, workers, factory)]
+            self.assertEqual(len(pids), 40)
+            self.assertGreaterEqual(len(set(pids)), 20)
+
+    def test_a_worker_that_dies_while_others_retire(self) -> None:
+        factory = functools.partial(multiprocessing.Pool, maxtasksperchild=2)
+        with self.assertRaisesRegex(ChildProcessError, "SIGKILL"):
+            list(map_pool(programs.square_or_die, endless(
+                *range(10), -signal.SIGKILL), 2, factory))
+
+    def test_workers_that_retire_unseen_are_an_error_but_no_hang(
+            self) -> None:
         # They cannot be told from workers that exited in mid-task.
-        factory = functools.partial(multiprocessing.Pool, maxtasksperchild=1)
+        def factory(*args: Any, **options: Any) -> Any:
+            options["maxtasksperchild"] = 1
+            return multiprocessing.Pool(*args, **options)
         with self.assertRaisesRegex(ChildProcessError, "exit status 0"):
             for _ in map_pool(programs.square_or_die, endless(), 1, factory):
                 pass
@@ -322,7 +339,7 @@ class PoolFactoryTest(Deadline):
             list(map_pool(abs, [1], 1, factory))
 
     def test_private_names_of_pool(self) -> None:
-        # worker_processes and remembering rely on them.
+        # worker_processes, remembering and Team rely on them.
         processes: list[Any] = []
         factory = worker_pool.remembering(multiprocessing.Pool, processes)
         with factory(2) as pool:
@@ -330,6 +347,7 @@ class PoolFactoryTest(Deadline):
                              set(multiprocessing.active_children()))
             self.assertEqual(set(worker_pool.worker_processes(pool)),
                              set(processes))
+            self.assertIsNone(pool._maxtasksperchild)
 
 
 def family(mark: str) -> dict[int, str]:
@@ -451,9 +469,9 @@ class PoolCommandsTest(Commands):
                     self.assertIn("1709600813", output)
 
     def test_the_parent_is_killed(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
-                    *self.program(method, "pool")) as (process, mark):
+        for method, name in itertools.product(METHODS, ("pool", "hog")):
+            with self.subTest(method, name=name), self.running(
+                    *self.program(method, name)) as (process, mark):
                 self.assertGreater(len(family(mark)), 2)
                 process.kill()
                 process.communicate(timeout=5)
