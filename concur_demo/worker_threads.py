@@ -75,6 +75,7 @@ def map_threads(
                     f"{name} of {workers} cannot start: {error}") from error
 
     def stop() -> None:
+        nonlocal started
         with contextlib.suppress(queue.Empty):
             while True:  # drop what no thread has begun
                 inbox.get_nowait()
@@ -84,6 +85,7 @@ def map_threads(
         until = time.monotonic() + 1
         while len(begun) < started and time.monotonic() < until:
             time.sleep(0.001)
+        started = len(begun)
         for thread in begun:
             # A thread cannot join itself, which it would if Python's garbage
             # collector, run there, closes the iterator.
@@ -124,26 +126,26 @@ def in_completion_order(
     submit(task) hands a task to the workers; next_done() waits for one and
     returns (task, result, error); none_done() tells whether it would wait.
     At most `ahead` tasks are submitted and not yet yielded. However this
-    ends, stop() is called, once more if Ctrl-C comes meanwhile. Raises what
-    the tasks raise, with a note.
+    ends, stop() is called, and again after Ctrl-C. Raises what the tasks
+    raise, with a note.
     """
     trouble: list[Exception] = []
     under_way = 0
     try:
-        for task in _until_error(tasks, trouble):
-            submit(task)
-            under_way += 1
-            while under_way == ahead or not none_done():
-                yield _result(*next_done())
-                under_way -= 1
-        for _ in range(under_way):
-            yield _result(*next_done())
-    finally:
         try:
+            for task in _until_error(tasks, trouble):
+                submit(task)
+                under_way += 1
+                while under_way == ahead or not none_done():
+                    yield _result(*next_done())
+                    under_way -= 1
+            for _ in range(under_way):
+                yield _result(*next_done())
+        finally:
             stop()
-        except KeyboardInterrupt:  # another one while it stops ends that
-            stop()
-            raise
+    except KeyboardInterrupt:  # it may have cut stop() short
+        stop()
+        raise
     if trouble:
         raise trouble[0]
 

@@ -15,6 +15,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from concur_demo import worker_threads
 from concur_demo.worker_threads import AHEAD, map_threads
 
 from .command import ROOT
@@ -259,6 +260,22 @@ class Failures(Threads):
         with self.assertRaises(ZeroDivisionError):
             list(map_threads(lambda task: 1 / 0, [Shy()], 1))
 
+    def test_an_error_that_takes_no_note(self) -> None:
+        class Proud(Exception):
+            def add_note(self, note: str) -> None:
+                raise TypeError("no notes")
+
+        def fail(task: int) -> None:
+            raise Proud
+
+        def source() -> Iterator[int]:
+            yield 1
+            raise Proud
+        with self.assertRaises(Proud):
+            list(map_threads(fail, [1], 1))
+        with self.assertRaises(Proud):
+            list(map_threads(str, source(), 1))
+
     def test_tasks_under_way_are_finished_others_are_not_begun(
         self
     ) -> None:
@@ -462,6 +479,35 @@ class Interrupted(Threads):
             """)
         self.assertEqual((ended.stdout.strip(), ended.stderr),
                          (str([1] * 30), ""))
+
+    def test_at_every_line(self) -> None:
+        def interrupted_at(number: int) -> bool:
+            """Interrupt before this line; return whether it was reached."""
+            lines = itertools.count()
+
+            def trace(frame: Any, event: str, _: object) -> Any:
+                if frame.f_code.co_filename != worker_threads.__file__:
+                    return None
+                if event == "line" and next(lines) == number:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+                return trace
+            results = map_threads(abs, range(3), 2)
+            next(results)
+            before = sys.gettrace()  # that of coverage
+            sys.settrace(trace)
+            try:
+                list(results)
+            except KeyboardInterrupt:
+                return True
+            finally:
+                sys.settrace(before)
+            return False
+        number = 0
+        while interrupted_at(number):
+            self.assertEqual(threading.active_count(), 1, number)
+            number += 1
+        self.assertGreater(number, 30)
 
     @unittest.skipIf(sys.platform == "win32", "cannot send itself a signal")
     def test_a_signal_that_interrupts_no_wait(self) -> None:
