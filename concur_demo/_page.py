@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 TITLE = "Concurrency and parallelism, measured"
 
-# Each in a sentence, and how the figures show it.
+# Each in a sentence, which also stands in the README.
 TERMS = {
-    "Concurrency": "Tasks overlap in time, though perhaps never at the same "
-    "instant; “in flight” tells how many were under way at once.",
-    "Parallelism": "Tasks run at the same instant; “cores busy” tells how "
-    "many cores worked at once.",
-    "Thread": "A line of execution within a process; all threads of a "
+    "Concurrency": "tasks overlap in time, though perhaps never at the same "
+    "instant; the figure “in flight” tells how many were under way at once.",
+    "Parallelism": "tasks run at the same instant; the figure “cores busy” "
+    "tells how many cores worked at once.",
+    "Thread": "a line of execution within a process; all threads of a "
     "process share its memory.",
-    "Process": "A running program with memory of its own and, in CPython, "
+    "Process": "a running program with memory of its own and, in CPython, "
     "with an interpreter and a GIL of its own.",
     "GIL": "CPython’s global interpreter lock, which lets one thread at a "
     "time run Python code; a thread that waits for I/O has released it, and "

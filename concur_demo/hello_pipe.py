@@ -53,9 +53,9 @@ def child_program(
     mine: Connection, parents: Connection, work: Callable[[Connection], Any]
 ) -> None:
     """What the child does: greet, be answered, confirm that, then work."""
-    # A pipe ends when no process holds its other end. The child is born
-    # with both: unless it closes the parent's, it is that process itself,
-    # and would wait for ever for a parent that has gone.
+    # A pipe ends when no process holds its other end any more. The child
+    # is born with both ends: if it kept the parent's too, it would wait for
+    # ever for a parent that has gone.
     parents.close()
     me = multiprocessing.current_process()
     # Not os.getppid(): that may be the server which starts processes.

@@ -20,6 +20,8 @@ from concur_demo._report import (
 from concur_demo._snippet import notice, snippet
 from concur_demo._text import printable
 
+from .command import ROOT
+
 DEADLINE = 60  # seconds, for a child process
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -128,7 +130,9 @@ class Page(unittest.TestCase):
         self.assertEqual(
             page.texts["dt"],
             ["Concurrency", "Parallelism", "Thread", "Process", "GIL"])
-        self.assertEqual(len(page.texts["dd"]), 5)
+        readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+        for term, meaning in zip(page.texts["dt"], page.texts["dd"]):
+            self.assertIn(f"**{term}**: {meaning}", readme)
         self.assertEqual(len(page.texts["section"]), 6)
         for number, name in enumerate(__main__.LESSONS, 1):
             one, section = report(name), page.texts["section"][number]

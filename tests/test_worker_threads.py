@@ -505,7 +505,7 @@ class Interrupted(Threads):
             return False
         number = 0
         while interrupted_at(number):
-            self.assertEqual(threading.active_count(), 1, number)
+            self.assert_no_thread_left()
             number += 1
         self.assertGreater(number, 30)
 
