@@ -1,14 +1,11 @@
-"""Reports as HTML: a page to teach from, and a fragment for a notebook."""
+"""All lessons on one HTML page to teach from."""
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ._report import Report, html_table
 from ._snippet import notice, snippet, title
-from ._timeline import safe
-
-if TYPE_CHECKING:
-    from ._report import Report  # which draws its fragment with this module
+from ._text import safe
 
 TITLE = "Concurrency and parallelism, measured"
 
@@ -121,7 +118,7 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
 """
 
 
-def page(reports: Sequence["Report"]) -> str:
+def page(reports: Sequence[Report]) -> str:
     """Return the lessons reported on as one HTML document, which needs
     nothing else."""
     contents = [
@@ -146,7 +143,7 @@ def page(reports: Sequence["Report"]) -> str:
         "</main>", f"<script>{SCRIPT}</script>", "</body>", "</html>", "")
 
 
-def section(report: "Report") -> str:
+def section(report: Report) -> str:
     """Return the part of the page on one lesson."""
     lesson = report.lesson
     results = [["task", "result"], *(
@@ -155,45 +152,20 @@ def section(report: "Report") -> str:
         f'<section id="{lesson}">', f"<h2>{heading(report)}</h2>",
         f'<p class="claim">{safe(report.claim)}</p>',
         "<h3>What to notice</h3>", f"<p>{safe(notice(lesson))}</p>",
-        "<h3>The code</h3>", '<div class="code">',
+        "<h3>The code</h3>",
         f'<button type="button" data-copies="{lesson}-code" hidden>Copy'
         "</button>", f'<pre tabindex="0"><code id="{lesson}-code">'
-        f"{html.escape(snippet(lesson))}</code></pre>", "</div>",
-        "<h3>The figures</h3>", fragment(report),
+        f"{html.escape(snippet(lesson))}</code></pre>",
+        "<h3>The figures</h3>", report._repr_html_(),
         "<h3>What the work gave</h3>", '<div class="results">',
-        table(results), "</div>",
+        html_table(results), "</div>",
         f'<p class="soft">To run it: <code>python -m concur_demo.{lesson}'
         "</code></p>", "</section>")
 
 
-def heading(report: "Report") -> str:
+def heading(report: Report) -> str:
     """Return what the lesson is about: Lesson 1: file I/O on threads."""
     return safe(title(report.lesson).rstrip("."))
-
-
-def fragment(report: "Report") -> str:
-    """Return table, timelines and verdict as a piece of HTML."""
-    kind = report.verdict.word.replace(" ", "-")
-    return lines(
-        '<div class="concur-report">', table(report.table()),
-        f'<figure style="max-width: 48rem">{report.svg()}</figure>',
-        f'<p class="verdict {kind}"><strong>'
-        f"{safe(report.verdict.word.capitalize())}.</strong> "
-        f"{safe(report.verdict.evidence)}</p>",
-        f"<p>{safe(report.verdict.take_home)}</p>", "</div>")
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows, headings first, as a table that scrolls where it
-    is too wide."""
-    head, *body = [[safe(cell) for cell in row] for row in rows]
-    return lines(
-        '<div style="overflow-x: auto"><table>', "<thead><tr>"
-        + "".join(f'<th scope="col">{cell}</th>' for cell in head)
-        + "</tr></thead>", "<tbody>",
-        *(f'<tr><th scope="row">{row[0]}</th>'
-          + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
-          for row in body), "</tbody></table></div>")
 
 
 def lines(*parts: str) -> str:

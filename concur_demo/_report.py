@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ._machine import Machine
 from ._measure import FIGURES, Run
-from ._text import count, plural, printable
+from ._text import count, plural, printable, safe
 
 HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
@@ -120,12 +120,21 @@ class Report(NamedTuple):
     def svg(self) -> str:
         """Return the timelines as a picture, an SVG document."""
         from . import _timeline
-        return _timeline.svg(self)
+        return _timeline.svg(
+            self.runs, self.worker, f"{self.lesson}: {self.claim}",
+            f"{self.lesson}, {self.machine}")
 
     def _repr_html_(self) -> str:
         """Return table, timelines and verdict, as a notebook shows them."""
-        from . import _page
-        return _page.fragment(self)
+        kind = self.verdict.word.replace(" ", "-")
+        return "\n".join([
+            '<div class="concur-report">', html_table(self.table()),
+            f'<figure style="max-width: 48rem">{self.svg()}</figure>',
+            f'<p class="verdict {kind}"><strong>'
+            f"{safe(self.verdict.word.capitalize())}.</strong> "
+            f"{safe(self.verdict.evidence)}</p>",
+            f"<p>{safe(self.verdict.take_home)}</p>"
+            if self.verdict.take_home else "", "</div>"])
 
     def markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown."""
@@ -194,6 +203,19 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> str:
     cells = [[escaped(cell) for cell in row] for row in [head, *body]]
     return "\n".join("| " + " | ".join(row) + " |"
                      for row in [cells[0], rule, *cells[1:]])
+
+
+def html_table(rows: Iterable[Sequence[str]]) -> str:
+    """Return the rows, headings first, as an HTML table that scrolls where
+    it is too wide."""
+    head, *body = [[safe(cell) for cell in row] for row in rows]
+    return "\n".join([
+        '<div style="overflow-x: auto"><table>', "<thead><tr>"
+        + "".join(f'<th scope="col">{cell}</th>' for cell in head)
+        + "</tr></thead>", "<tbody>",
+        *(f'<tr><th scope="row">{row[0]}</th>'
+          + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
+          for row in body), "</tbody></table></div>"])
 
 
 def escaped(text: str) -> str:

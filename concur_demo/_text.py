@@ -1,6 +1,10 @@
-"""Text fit for a terminal: one line a thing, and nothing that controls it."""
+"""Text fit for a terminal: one line a thing, and nothing that controls it.
+
+And for XML and HTML: nothing that is markup.
+"""
 
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -23,6 +27,16 @@ def printable(text: str) -> str:
         char.encode("unicode_escape").decode()
         if unicodedata.category(char) in UNSAFE else char
         for char in text)
+
+
+def safe(string: str) -> str:
+    """Return the string as text for XML, which forbids some characters
+    even as references: https://www.w3.org/TR/xml/#charsets."""
+    import html  # here, as it is rarely needed, to start sooner
+    return html.escape(re.sub(
+        "[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+        lambda found: found[0].encode("unicode_escape").decode(),
+        printable(string)))
 
 
 def describe(error: BaseException) -> str:

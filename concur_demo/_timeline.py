@@ -5,18 +5,13 @@ bar is a task, and one time axis serves all runs, so that the shorter run
 is the shorter picture.
 """
 
-import html
 import math
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ._measure import FIGURES, Run, Span
-from ._text import count, printable
-
-if TYPE_CHECKING:
-    from ._report import Report  # which draws its text with this module
+from ._text import count, printable, safe
 
 LANES = 16   # shown of a run; the others are told in a line
 NARROW = 2   # columns; shorter tasks in a row are drawn as one bar
@@ -240,14 +235,15 @@ def plain(string: str, encoding: str) -> str:
     return string.encode("ascii", "backslashreplace").decode()
 
 
-def svg(report: "Report") -> str:
-    """Return the runs of the report as a picture: an SVG document that
-    needs nothing else and may also stand in an HTML page, many times."""
-    scale = common_scale(report.runs, COLUMNS)
-    panels = [panel(run, scale) for run in report.runs]
+def svg(runs: Sequence[Run], worker: str, title: str, source: str) -> str:
+    """Return the runs as a picture with that title, which tells where the
+    figures are from: an SVG document that needs nothing else and may also
+    stand in an HTML page, many times."""
+    scale = common_scale(runs, COLUMNS)
+    panels = [panel(run, scale) for run in runs]
     parts, top = [], 12
     for one in panels:
-        drawing, height = panel_svg(one, scale, report.worker)
+        drawing, height = panel_svg(one, scale, worker)
         parts.append(f'<g transform="translate(0 {top})">{drawing}</g>')
         top += height + 14
     parts += [words(f"{tick:g}", LEFT + scale.column(tick), top + 6,
@@ -255,18 +251,16 @@ def svg(report: "Report") -> str:
     parts.append(words("seconds", RIGHT, top + 6))
     notes = "; ".join(
         legend(panels, "blue, orange:", "stripes:", "grey:"))
-    for note in [*textwrap.wrap(notes, 72),
-                 *textwrap.wrap(f"{report.lesson}, {report.machine}", 72)]:
+    for note in [*textwrap.wrap(notes, 72), *textwrap.wrap(source, 72)]:
         top += 20
         parts.append(words(note, 12, top + 8))
-    desc = ["; ".join([heading(run, report.worker), *(
-        f"{name} {value}" for name, value in figures(run))])
-        for run in report.runs]
+    desc = ["; ".join([heading(run, worker), *(
+        f"{name} {value}" for name, value in figures(run))]) for run in runs]
     return "\n".join([
         '<svg xmlns="http://www.w3.org/2000/svg" width="100%" '
         f'viewBox="0 0 {WIDTH} {top + 20}" role="img" '
         'font-family="system-ui, sans-serif">',
-        f"<title>{safe(f'{report.lesson}: {report.claim}')}</title>",
+        f"<title>{safe(title)}</title>",
         "<desc>" + "\n".join(map(safe, desc)) + "</desc>",
         f"<style>{STYLE}</style>",
         '<rect class="concur-card" width="100%" height="100%" rx="8" '
@@ -363,12 +357,3 @@ def words(
 def clipped(string: str, most: int) -> str:
     """Return the string, or as much of it as there is room for."""
     return string if len(string) <= most else f"{string[:most - 3]}..."
-
-
-def safe(string: str) -> str:
-    """Return the string as text for XML, which forbids some characters
-    even as references: https://www.w3.org/TR/xml/#charsets."""
-    return html.escape(re.sub(
-        "[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
-        lambda found: found[0].encode("unicode_escape").decode(),
-        printable(string)))

@@ -51,7 +51,7 @@ def a_report(*runs: Run, lesson: str = "primes_pool") -> Report:
 
 def picture(report: Report) -> ET.Element:
     """Return the report's SVG, parsed; that alone rejects bad XML."""
-    return ET.fromstring(_timeline.svg(report).encode())
+    return ET.fromstring(report.svg().encode())
 
 
 def bars_of(root: ET.Element) -> list[ET.Element]:
@@ -325,7 +325,7 @@ class Svg(unittest.TestCase):
         report = a_report(
             *(a_run("x", workers, [0.01] * 10_000, [4000])
               for workers in (1, 8, 100, 1000)))
-        self.assertLess(len(_timeline.svg(report)), 60_000)
+        self.assertLess(len(report.svg()), 60_000)
         root = picture(report)
         self.assertIn("10000 tasks, 1 failed, too short to show apart, "
                       "from 0.000 s to 100.000 s", tips_of(root))
@@ -344,7 +344,7 @@ class Svg(unittest.TestCase):
         span = Span(HOSTILE, HOSTILE, 0.0, 1.0, 0.5, HOSTILE)
         run = Run(HOSTILE, 1, 1.0, 1, 1, 1.0, 0.5, [span])
         report = a_report(run, lesson=HOSTILE)
-        text = _timeline.svg(report)
+        text = report.svg()
         self.assertNotRegex(text, "[^\n -\ud7ff\ue000-\ufffd\U00010000-"
                             "\U0010ffff]")
         tip, = tips_of(ET.fromstring(text.encode()))
@@ -356,14 +356,14 @@ class Svg(unittest.TestCase):
     def test_very_long_names_are_cut(self) -> None:
         span = Span("x" * 10_000, "w" * 10_000, 0.0, 1.0, 0.5, "y" * 10_000)
         run = Run("z" * 10_000, 1, 1.0, 1, 1, 1.0, 0.5, [span])
-        text = _timeline.svg(a_report(run))
+        text = a_report(run).svg()
         root = ET.fromstring(text)
         self.assertLess(len(tips_of(root)[0]), 500)
         self.assertLess(max(map(len, texts_of(root))), 80)
 
     def test_it_stands_alone_and_fits_any_page(self) -> None:
         report = a_report(*WHOLE, a_run("x", 1, [0.01] * 100, [7]))
-        text, root = _timeline.svg(report), picture(report)
+        text, root = report.svg(), picture(report)
         self.assertEqual(root.tag, f"{SVG}svg")
         self.assertEqual(root.get("role"), "img")
         self.assertRegex(root.get("viewBox", ""), r"^0 0 \d+ \d+$")
@@ -420,7 +420,7 @@ class Svg(unittest.TestCase):
                 assert self.open.pop() == tag
 
         tags = Tags()
-        one = _timeline.svg(a_report(a_run("<x>", 2, [1, 2, 3], [1])))
+        one = a_report(a_run("<x>", 2, [1, 2, 3], [1])).svg()
         tags.feed(f"<body>{one}{one}</body>")
         tags.close()
         self.assertEqual((tags.open, tags.svgs), ([], 2))
