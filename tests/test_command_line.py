@@ -440,16 +440,16 @@ class SlowSite(Folder):
         def after(thread: threading.Thread) -> None:
             start(thread)
             raise KeyboardInterrupt
+        others = set(threading.enumerate())  # of tests before
         for interrupted in (before, after):
             with self.subTest(interrupted.__name__), mock.patch.object(
                     threading.Thread, "start", interrupted), \
                     self.assertRaises(KeyboardInterrupt), slow_site(0):
                 pass
             # With a time-out, as this would be an endless wait.
-            for thread in threading.enumerate():
-                if thread is not threading.main_thread():
-                    thread.join(DEADLINE)
-                    self.assertFalse(thread.is_alive())
+            for thread in set(threading.enumerate()) - others:
+                thread.join(DEADLINE)
+                self.assertFalse(thread.is_alive())
 
     def test_port_taken(self) -> None:
         with socket.socket() as taken:
