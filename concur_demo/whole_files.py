@@ -53,12 +53,12 @@ def copy_file(
         check_destination(source, destination, overwrite)
     reader = os.open(source, os.O_RDONLY | BINARY)
     try:
-        with Part(destination) as part:
+        with Part(destination, status.st_mode & 0o777) as part:
             copied = copy_content(reader, part.descriptor, status.st_size)
             if copied < status.st_size:
                 problem = f"Ended after {copied} of {status.st_size} bytes"
                 raise OSError(errno.EIO, problem, source)
-            part.publish(overwrite, status.st_mode & 0o777)
+            part.publish(overwrite)
     except FileExistsError:
         check_destination(source, destination, overwrite)
         raise
@@ -118,14 +118,16 @@ class Part:
 
     It needs the same directory, as nothing changes its file system in
     one step, and a short name of its own, as the destination's may be as
-    long as a name can be. Left without publish(), it is removed.
+    long as a name can be. Left without publish(), it is removed. Its
+    permission bits are `mode`, or the usual ones: never more, as the file
+    may be private.
     """
 
-    def __init__(self, destination: str, mode: int = 0o600) -> None:
+    def __init__(self, destination: str, mode: int | None = None) -> None:
         self.destination = destination
         self.directory = os.path.dirname(destination)
         self.path = ""  # as long as it has no name
-        self.mode = mode  # 0o600: nobody else sees a private file's content
+        self.mode = mode
 
     def new_path(self) -> str:
         """Return a path that no other file has."""
@@ -133,27 +135,32 @@ class Part:
         return os.path.join(self.directory, name)
 
     def __enter__(self) -> "Part":
+        mode = 0o666 if self.mode is None else self.mode
         if UNNAMED:
             with suppress(OSError):  # not every file system has such files
                 self.descriptor = os.open(
                     self.directory or os.curdir, os.O_WRONLY | UNNAMED,
-                    self.mode)
+                    mode)
                 return self
         self.path = self.new_path()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
         try:
-            self.descriptor = os.open(self.path, flags, self.mode)
+            self.descriptor = os.open(self.path, flags, mode)
         except OSError as error:
             raise OSError(
                 error.errno, error.strerror, self.directory or os.curdir
             ) from None
         return self
 
-    def publish(self, overwrite: bool, mode: int | None = None) -> None:
+    def publish(self, overwrite: bool) -> None:
         """Give the finished file its permission bits and its name."""
         try:
-            if mode is not None:
-                os.chmod(self.descriptor if CHMOD_FD else self.path, mode)
+            # The umask may have taken some. To look is cheaper than to set
+            # them: of a small file's copy, that took a tenth of the time.
+            if self.mode not in (
+                    None, os.fstat(self.descriptor).st_mode & 0o777):
+                os.chmod(self.descriptor if CHMOD_FD else self.path,
+                         self.mode)
             if not self.path:
                 if overwrite:  # which link() does not
                     self.path = self.new_path()
@@ -240,10 +247,10 @@ def replacing_file(path: str, mode: int | None) -> Iterator[TextIO]:
     """What replaced_file() does for a regular file, or where none is."""
     bits = None if mode is None else mode & 0o777
     try:
-        with Part(os.path.realpath(path), 0o666) as part:
+        with Part(os.path.realpath(path), bits) as part:
             with text_file(part.descriptor, closefd=False) as file:
                 yield file
-            part.publish(True, bits)
+            part.publish(True)
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = path  # write() knows no name

@@ -82,7 +82,7 @@ def map_threads(
         inbox.put(STOP)
         # Ctrl-C may have interrupted start(), and a thread cannot be joined
         # before it has begun.
-        until = time.monotonic() + 1
+        until = time.monotonic() + LOOK_SECONDS
         while len(begun) < started and time.monotonic() < until:
             time.sleep(0.001)
         started = len(begun)

@@ -110,12 +110,6 @@ class FormsTest(unittest.TestCase):
                 self.assertEqual(
                     json.loads(ended.stdout)["results"], expected)
 
-    def test_the_sum_below_a_million(self) -> None:
-        ended = run_lesson(
-            "primes_pool", "--workers", 2, "--json", 1_000_000)
-        [result] = json.loads(ended.stdout)["results"]
-        self.assertEqual(result["result"], 37_550_402_023)
-
     def test_other_pools(self) -> None:
         for options, ended in at_once(
                 lambda options: run_lesson(

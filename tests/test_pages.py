@@ -282,12 +282,12 @@ class TitleTest(unittest.TestCase):
 
     def test_time_is_linear(self) -> None:
         """What costs HTMLParser quadratic time is done in no time."""
-        many = 100_000
+        many = 50_000
         for page in ("<p a='" + "<" * many, "<a " * many, "<!--" * many,
                      "<script>" + "<!--<script>" * many, "<![" * many,
                      "<title>" + "</titl" * many, "<p a" + "=" * many,
-                     "<p " + "a " * many, "<svg>" + "<g></x>" * 9999,
-                     "<svg>" + "<g>" * 9999 + "</x>" * 9999,
+                     "<p " + "a " * many, "<svg>" + "<g></x>" * 5000,
+                     "<svg>" + "<g>" * 5000 + "</x>" * 5000,
                      "<p></p>" * many, "<svg><g a" + " =" * many + ">",
                      "<p" + " /" * many, "<title>" + "&" * many, "<" * many):
             with self.subTest(page=page[:30]):
@@ -295,13 +295,13 @@ class TitleTest(unittest.TestCase):
                 pieces = (page[i:i + 9000] for i in range(0, len(page), 9000))
                 find_title(pieces)
                 # seconds; it takes a tenth of this, or else far more
-                self.assertLess(time.process_time() - start, 5)
+                self.assertLess(time.process_time() - start, 2)
 
     def test_one_byte_at_a_time(self) -> None:
         start = time.process_time()
         for page in ("<title>" + "a" * 100_000, "<p " + "a" * 100_000):
             find_title(page)
-        self.assertLess(time.process_time() - start, 5)
+        self.assertLess(time.process_time() - start, 2)
 
     def test_deep_nesting(self) -> None:
         for tag in ("g", "desc", "svg", "template"):

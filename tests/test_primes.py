@@ -6,7 +6,8 @@ import unittest
 from concur_demo._measure import Run
 from concur_demo._report import CANNOT_TELL, HOLDS
 from concur_demo.primes import is_prime, sum_primes, sum_primes_up_to
-from concur_demo.primes_pool import equal_pieces, finish, whole_sums
+from concur_demo.primes_pool import (
+    equal_pieces, finish, sum_piece, whole_sums)
 from concur_demo.primes_threads import judge
 from concur_demo.worker_pool import map_pool
 
@@ -85,12 +86,12 @@ class Pieces(unittest.TestCase):
 
     def test_the_sums_below_one_and_two_million(self) -> None:
         # https://oeis.org/A046731, and Project Euler's problem 10
-        tasks = [range(start, start + 125_000)
-                 for start in range(0, 2_000_000, 125_000)]
-        sums = dict(map_pool(sum_primes, tasks, 2))
-        first = sum(sums[task] for task in tasks[:8])
-        self.assertEqual(first, 37_550_402_023)
-        self.assertEqual(sum(sums.values()), 142_913_828_922)
+        sums = list(map_pool(sum_piece, equal_pieces([2_000_000]), 2))
+        self.assertEqual(
+            sum(total for piece, total in sums
+                if piece.numbers[-1] <= 1_000_000), 37_550_402_023)
+        self.assertEqual(
+            sum(total for _, total in sums), 142_913_828_922)
 
 
 class WithoutTheGil(unittest.TestCase):

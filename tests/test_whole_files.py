@@ -130,9 +130,10 @@ class Copies(Files):
 
     @on_posix
     def test_private_until_published(self) -> None:
-        with Part(str(self.destination)) as part:
+        self.addCleanup(os.umask, os.umask(0))
+        with Part(str(self.destination), 0o600) as part:
             mode = os.fstat(part.descriptor).st_mode
-        self.assertEqual(mode & 0o077, 0)
+        self.assertEqual(mode & 0o777, 0o600)
 
     def test_read_only_files(self) -> None:
         self.source.chmod(0o444)
