@@ -1,7 +1,10 @@
 """The tests: python -m unittest."""
 
+import atexit
 import multiprocessing
+import os
 import signal
+import tempfile
 
 # A job in the background of a script, as CI may be, ignores Ctrl-C, and so
 # would all that the tests start and interrupt. The workers of a pool, which
@@ -9,3 +12,11 @@ import signal
 if (multiprocessing.parent_process() is None
         and signal.getsignal(signal.SIGINT) is signal.SIG_IGN):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where Python is told to keep no compiled modules, each of the commands that
+# the tests start would compile them all anew. They get a place for them.
+if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+    compiled = tempfile.TemporaryDirectory(prefix="concur_demo-tests-")
+    atexit.register(compiled.cleanup)
+    os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
+    os.environ["PYTHONDONTWRITEBYTECODE"] = ""

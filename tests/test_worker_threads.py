@@ -14,6 +14,7 @@ import traceback
 import unittest
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from concur_demo import worker_threads
 from concur_demo.worker_threads import AHEAD, map_threads
@@ -504,9 +505,10 @@ class Interrupted(Threads):
                 sys.settrace(before)
             return False
         number = 0
-        while interrupted_at(number):
-            self.assert_no_thread_left()
-            number += 1
+        with mock.patch.object(worker_threads, "LOOK_SECONDS", 0.1):
+            while interrupted_at(number):
+                self.assert_no_thread_left()
+                number += 1
         self.assertGreater(number, 30)
 
     @unittest.skipIf(sys.platform == "win32", "cannot send itself a signal")
