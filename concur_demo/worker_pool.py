@@ -282,15 +282,31 @@ def interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    from multiprocessing import resource_tracker
     # Before Python 3.13.2 the start of this helper process lets Ctrl-C
     # through again (CPython issue 127586): have that done with.
-    resource_tracker.ensure_running()
+    start_resource_tracker()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_resource_tracker() -> None:
+    """Start the process that removes our locks if we are killed, so that it
+    does so without a warning."""
+    from multiprocessing import resource_tracker
+    name = "PYTHONWARNINGS"
+    before = os.environ.get(name)
+    ignore = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ[name] = f"{before},{ignore}" if before else ignore
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 
 # A job in the background of a script, as CI may be, ignores Ctrl-C, and so
@@ -13,10 +14,12 @@ if (multiprocessing.parent_process() is None
         and signal.getsignal(signal.SIGINT) is signal.SIG_IGN):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Where Python is told to keep no compiled modules, each of the commands that
+# Where Python is told to keep no compiled modules, each of the processes that
 # the tests start would compile them all anew. They get a place for them.
 if os.environ.get("PYTHONDONTWRITEBYTECODE"):
     compiled = tempfile.TemporaryDirectory(prefix="concur_demo-tests-")
     atexit.register(compiled.cleanup)
+    sys.pycache_prefix = compiled.name
+    sys.dont_write_bytecode = False
     os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
     os.environ["PYTHONDONTWRITEBYTECODE"] = ""
