@@ -1,11 +1,13 @@
 """fetch_title against pages and servers of every kind."""
 
 import codecs
+import contextlib
 import gzip
 import os
 import random
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
@@ -16,6 +18,7 @@ from concur_demo.page_title import find_title
 from concur_demo.pages import fetch_title, without_password
 from http.client import IncompleteRead
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from . import hostile_site
@@ -630,8 +633,27 @@ class ConnectionTest(SiteTest):
                              "Hello")
         look_up.assert_called_once_with("many.test", 80, type=mock.ANY)
 
+    def test_non_ascii_host(self) -> None:
+        real = socket.getaddrinfo
+
+        def look_up(host: str, *args: Any, **options: Any) -> Any:
+            self.assertEqual(host, "xn--mnchen-3ya.test")
+            return real("127.0.0.1", *args, **options)
+        with mock.patch.object(socket, "getaddrinfo", look_up):
+            self.assertEqual(fetch_title(
+                f"http://m\u00fcnchen.test:{self.site.port}/hello", LONG),
+                "Hello")
+
     def test_never_accepted(self) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as door:
+        with contextlib.ExitStack() as held, \
+                socket.create_server(("127.0.0.1", 0), backlog=0) as door:
+            for _ in range(4):  # then there is no place in its queue
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(door.getsockname())
+            if sys.platform == "linux":
+                with self.assertRaises(TimeoutError):
+                    socket.create_connection(door.getsockname(), 0.1)
             self.refused("http://127.0.0.1:%d" % door.getsockname()[1],
                          "^no answer within 0.4 s$", TimeoutError, SHORT)
 

@@ -260,17 +260,35 @@ class Sources(Files):
         self.assertIn(repr(str(self.source)), printed)
         self.assertEqual(self.names(), ["source"])
 
+    def between_blocks(self, change: Callable[[], object]) -> Any:
+        """Have a copy in progress do this after its first block."""
+        real, reads = os.read, itertools.count(1)
+
+        def read(*args: int) -> bytes:
+            block = real(*args)
+            if next(reads) == 1:
+                change()
+            return block
+        return mock.patch.object(os, "read", read)
+
     def test_shrinks(self) -> None:
+        self.source.write_bytes(bytes(3 * BLOCK))
         self.destination.write_bytes(b"old")
-        with self.first(lambda: os.truncate(self.source, 4)):
+        with self.between_blocks(lambda: os.truncate(self.source, BLOCK + 4)):
             error = self.refused(self.source, self.destination, True)
-        self.assertIn("Ended after 4 of 11 bytes", str(error))
+        self.assertIn(f"Ended after {BLOCK + 4} of {3 * BLOCK} bytes",
+                      str(error))
         self.assertEqual(error.filename, str(self.source))
         self.assertEqual(self.destination.read_bytes(), b"old")
 
     def test_grows(self) -> None:
-        content = os.urandom(3 * BLOCK)
-        with self.first(lambda: self.source.write_bytes(content)):
+        content = os.urandom(5 * BLOCK)
+        self.source.write_bytes(content[:2 * BLOCK])
+
+        def grow() -> None:
+            with open(self.source, "ab") as file:
+                file.write(content[2 * BLOCK:])
+        with self.between_blocks(grow):
             copied = copy_file(self.source, self.destination)
         self.assertEqual(copied, len(content))
         self.assertEqual(self.destination.read_bytes(), content)
