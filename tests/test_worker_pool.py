@@ -254,6 +254,12 @@ class MapPoolTest(Deadline):
 class PoolFactoryTest(Deadline):
     """Pools of other kinds."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        # How long a pool whose lock is lost is waited for.
+        self.enterContext(
+            mock.patch.object(worker_pool, "STOP_SECONDS", 0.3))
+
     def test_workers_must_be_one_or_more(self) -> None:
         for workers in (0, -1):
             with self.assertRaisesRegex(ValueError, "1 or more"):
