@@ -458,8 +458,8 @@ class PoolCommandsTest(Commands):
 
     def test_a_worker_is_killed_at_its_start(self) -> None:
         # It has no task yet. The lesson may be over before anybody looks.
-        for method in {"fork", "spawn"} & set(METHODS):
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     *command("primes_pool", "--workers", 2, "--start-method",
                              method, 200_000),
                     wait=False) as (process, mark):
@@ -479,15 +479,16 @@ class PoolCommandsTest(Commands):
                         r"start\n\Z")
                 else:
                     self.assertIn("1709600813", output)
+        at_once(check, {"fork", "spawn"} & set(METHODS))
 
     def test_the_parent_is_killed(self) -> None:
-        for method, name in itertools.product(METHODS, ("pool", "hog")):
-            with self.subTest(method, name=name), self.running(
-                    *self.program(method, name)) as (process, mark):
+        def check(case: tuple[str, str]) -> None:
+            with self.running(*self.program(*case)) as (process, mark):
                 self.assertGreater(len(family(mark)), 2)
                 process.kill()
                 _, errors = process.communicate(timeout=5)
                 self.assertEqual(errors, "")
+        at_once(check, itertools.product(METHODS, ("pool", "hog")))
 
     def test_the_parent_is_terminated(self) -> None:
         def check(method: str) -> None:
@@ -498,30 +499,32 @@ class PoolCommandsTest(Commands):
         at_once(check, METHODS)
 
     def test_interrupted_as_by_a_terminal(self) -> None:
-        for method in METHODS:
-            for times in (1, 2):
-                with self.subTest(method, times=times), self.running(
-                        *self.program(method, "pool")) as (process, _):
-                    os.killpg(process.pid, signal.SIGINT)
-                    if times == 2:
-                        time.sleep(0.02)
-                        with contextlib.suppress(ProcessLookupError):
-                            os.killpg(process.pid, signal.SIGINT)
-                    self.assert_interrupted(process, "pool", 130)
+        def check(case: tuple[str, int]) -> None:
+            method, times = case
+            with self.running(
+                    *self.program(method, "pool")) as (process, _):
+                os.killpg(process.pid, signal.SIGINT)
+                if times == 2:
+                    time.sleep(0.02)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGINT)
+                self.assert_interrupted(process, "pool", 130)
+        at_once(check, itertools.product(METHODS, (1, 2)))
 
     def test_interrupted_while_workers_start(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     *self.program(method, "pool"),
                     wait=False) as (process, mark):
                 while len(family(mark)) < 2:
                     time.sleep(0.001)
                 os.killpg(process.pid, signal.SIGINT)
                 self.assert_interrupted(process, "pool", 130)
+        at_once(check, METHODS)
 
     def test_all_is_quiet_without_faults(self) -> None:
-        for method in METHODS:
-            with self.subTest(method), self.running(
+        def check(method: str) -> None:
+            with self.running(
                     sys.executable, "-W", "error::DeprecationWarning",
                     *command("primes_pool", "--workers", "1,2",
                              "--start-method", method, 9)[1:],
@@ -529,6 +532,7 @@ class PoolCommandsTest(Commands):
                 output, errors = process.communicate(timeout=30)
                 self.assertEqual((process.returncode, errors), (0, ""))
                 self.assertIn("17", output)
+        at_once(check, METHODS)
 
 
 if __name__ == "__main__":
