@@ -259,6 +259,7 @@ def start(main: Callable[[], int]) -> NoReturn:
     try:
         for number in INTERRUPTS:
             signal.signal(number, _interrupt)
+        sys.unraisablehook = _unraisable
         status = main()
     except KeyboardInterrupt:  # just before the command, or just after it
         say("interrupted")
@@ -283,3 +284,10 @@ def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
         # wait for a lock does not end that wait.
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, GRACE_SECONDS)
     raise KeyboardInterrupt(number)
+
+
+def _unraisable(what: "sys.UnraisableHookArgs") -> None:
+    """Tell what nobody can catch, but not of an interrupt that came in a
+    destructor: it comes again."""
+    if not isinstance(what.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(what)

@@ -473,6 +473,37 @@ class HostileTitles(Folder):
         self.assertNotIn("secret", picture.read_text(encoding="utf-8"))
 
 
+class Interrupted(unittest.TestCase):
+
+    @on_posix
+    def test_in_a_destructor(self) -> None:
+        program = textwrap.dedent("""
+            import time
+            from concur_demo import _cli
+            class Slow:
+                def __del__(self):
+                    print("now", flush=True)
+                    end = time.monotonic() + 60
+                    while time.monotonic() < end:
+                        pass
+            def work():
+                Slow()
+                time.sleep(60)
+                return 0
+            _cli.start(lambda: _cli.ended("demo", work))
+            """)
+        with subprocess.Popen(
+                [sys.executable, "-c", program], cwd=ROOT, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=environment()) as process:
+            assert process.stdout
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=DEADLINE / 2)
+            self.assertEqual((process.returncode, errors),
+                             (130, "demo: interrupted\n"))
+
+
 @contextlib.contextmanager
 def serving(*options: object) -> "Iterator[subprocess.Popen[str]]":
     """Run slow_site meanwhile; end it in any case."""

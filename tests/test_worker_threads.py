@@ -674,7 +674,7 @@ def fuzz_once(choice: random.Random) -> None:
 class Fuzz(Threads):
 
     def test_random_failures_and_early_ends(self) -> None:
-        self.in_time(lambda: fuzz(1.5, seed=20))
+        self.in_time(lambda: fuzz(1.0, seed=20))
 
 
 if __name__ == "__main__":  # python -m tests.test_worker_threads 180 7
