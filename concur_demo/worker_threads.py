@@ -17,6 +17,7 @@ AHEAD = 64
 
 LOOK_SECONDS = 0.5  # how often to look for Ctrl-C
 NAP_SECONDS = 0.0005  # see next_done
+BEGIN_SECONDS = 1.0  # how long a thread may take from its start to its code
 
 STOP = object()  # in place of a task: there are no more
 
@@ -82,7 +83,7 @@ def map_threads(
         inbox.put(STOP)
         # Ctrl-C may have interrupted start(), and a thread cannot be joined
         # before it has begun.
-        until = time.monotonic() + LOOK_SECONDS
+        until = time.monotonic() + BEGIN_SECONDS
         while len(begun) < started and time.monotonic() < until:
             time.sleep(0.001)
         started = len(begun)

@@ -3,8 +3,10 @@
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import unittest
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
@@ -76,6 +78,20 @@ def at_once(
     cases = list(cases)
     with concurrent.futures.ThreadPoolExecutor(workers) as threads:
         return list(zip(cases, threads.map(named, cases)))
+
+
+def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
+    """Return the words before a command that give it a file system of this
+    size at the folder; SkipTest where that takes more rights."""
+    words = ["unshare", "--mount", "sh", "-c",
+             'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"',
+             "sh", size, str(folder)]
+    if shutil.which("unshare") is None or subprocess.run(
+            [*words, "true"], capture_output=True,
+            timeout=DEADLINE).returncode:
+        raise unittest.SkipTest(
+            "no small file system without root's rights")
+    return words
 
 
 def text_of(data: bytes) -> str:

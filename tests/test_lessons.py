@@ -329,9 +329,7 @@ class EndingTest(unittest.TestCase):
                 ("hello_pipe", ("--messages", "9000000")), ("", ())]
             for number, group, twice in [
                 (signal.SIGINT, False, False), (signal.SIGINT, True, True),
-                (signal.SIGTERM, False, False)]
-            if lesson in ("", "primes_pool", "hello_pipe")  # with processes
-            or number == signal.SIGINT]
+                (signal.SIGTERM, False, False)]]
         for case, (status, errors, left) in at_once(
                 Interrupt.outcome, cases, workers=6):
             with self.subTest(case=case):

@@ -286,12 +286,12 @@ class TitleTest(unittest.TestCase):
 
     def test_time_is_linear(self) -> None:
         """What costs HTMLParser quadratic time is done in no time."""
-        many = 30_000
+        many = 50_000
         for page in ("<p a='" + "<" * many, "<a " * many, "<!--" * many,
                      "<script>" + "<!--<script>" * many, "<![" * many,
                      "<title>" + "</titl" * many, "<p a" + "=" * many,
-                     "<p " + "a " * many, "<svg>" + "<g></x>" * 3000,
-                     "<svg>" + "<g>" * 3000 + "</x>" * 3000,
+                     "<p " + "a " * many, "<svg>" + "<g></x>" * 5000,
+                     "<svg>" + "<g>" * 5000 + "</x>" * 5000,
                      "<p></p>" * many, "<svg><g a" + " =" * many + ">",
                      "<p" + " /" * many, "<title>" + "&" * many, "<" * many):
             with self.subTest(page=page[:30]):
@@ -299,13 +299,13 @@ class TitleTest(unittest.TestCase):
                 pieces = (page[i:i + 9000] for i in range(0, len(page), 9000))
                 find_title(pieces)
                 # seconds; it takes a tenth of this, or else far more
-                self.assertLess(time.process_time() - start, 1)
+                self.assertLess(time.process_time() - start, 1.25)
 
     def test_one_byte_at_a_time(self) -> None:
         start = time.process_time()
         for page in ("<title>" + "a" * 100_000, "<p " + "a" * 100_000):
             find_title(page)
-        self.assertLess(time.process_time() - start, 1)
+        self.assertLess(time.process_time() - start, 1.25)
 
     def test_deep_nesting(self) -> None:
         for tag in ("g", "desc", "svg", "template"):
@@ -378,7 +378,7 @@ def fuzz_titles(seconds: float, seed: int) -> int:
 class FuzzTest(unittest.TestCase):
 
     def test_random_pages(self) -> None:
-        self.assertGreater(fuzz_titles(0.7, 1), 10)
+        self.assertGreater(fuzz_titles(1.5, 1), 10)
 
     def test_random_servers(self) -> None:
         """Whatever a server sends, the error is one for a user."""
@@ -386,7 +386,7 @@ class FuzzTest(unittest.TestCase):
         whole = [page for page in hostile_site.PAGES.values()
                  if isinstance(page, bytes) and len(page) < 5000]
         with HostileSite() as site:
-            end = time.monotonic() + 0.7
+            end = time.monotonic() + 1.0
             while time.monotonic() < end:
                 page = bytearray(chance.choice(whole))
                 for _ in range(chance.randrange(1, 4)):

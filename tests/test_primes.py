@@ -84,10 +84,13 @@ class Pieces(unittest.TestCase):
         self.assertAlmostEqual(sum(cost) / finish(cost, 2), 1.46, 2)
         self.assertEqual(finish(cost, 3), max(cost))
 
-    def test_the_sum_below_a_million(self) -> None:
-        # https://oeis.org/A046731
-        sums = map_pool(sum_piece, equal_pieces([1_000_000]), 2)
-        self.assertEqual(sum(total for _, total in sums), 37_550_402_023)
+    def test_the_sums_below_one_and_two_million(self) -> None:
+        # https://oeis.org/A046731, and Project Euler's problem 10
+        sums = list(map_pool(sum_piece, equal_pieces([2_000_000]), 2))
+        first = [total for piece, total in sums
+                 if piece.numbers[-1] <= 1_000_000]
+        self.assertEqual(sum(first), 37_550_402_023)
+        self.assertEqual(sum(total for _, total in sums), 142_913_828_922)
 
 
 class WithoutTheGil(unittest.TestCase):

@@ -7,7 +7,6 @@ import itertools
 import os
 import pathlib
 import re
-import shutil
 import socket
 import stat
 import subprocess
@@ -22,7 +21,8 @@ from unittest import mock
 from concur_demo import whole_files
 from concur_demo.whole_files import BLOCK, Part, copy_file, replaced_file
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from .command import ROOT, on_small_disk
+
 PART = re.compile(r"\.concur_demo-[0-9a-f]{16}\.part")
 DEADLINE = 60  # seconds for any child
 on_posix = unittest.skipUnless(os.name == "posix", "needs POSIX")
@@ -490,20 +490,13 @@ class Accidents(Files):
         small = self.folder / "small"
         small.mkdir()
         self.source.write_bytes(bytes(3 * BLOCK))
-        mount = ["unshare", "--mount", "sh", "-c",
-                 'mount -t tmpfs -o size=1m none "$1" && shift && exec "$@"',
-                 "sh", str(small)]
-        if shutil.which("unshare") is None or subprocess.run(
-                [*mount, "true"], capture_output=True,
-                timeout=DEADLINE).returncode:
-            self.skipTest("no small file system without root's rights")
         code = (
             "import os, sys\n"
             "from concur_demo.whole_files import copy_file\n"
             + TRY_COPY + "print(os.listdir(os.path.dirname(sys.argv[2])))")
         done = subprocess.run(
-            [*mount, sys.executable, "-c", code, str(self.source),
-             str(small / "destination")],
+            [*on_small_disk(small, "1m"), sys.executable, "-c", code,
+             str(self.source), str(small / "destination")],
             cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         message, left = done.stdout.splitlines()

@@ -505,7 +505,7 @@ class Interrupted(Threads):
                 sys.settrace(before)
             return False
         number = 0
-        with mock.patch.object(worker_threads, "LOOK_SECONDS", 0.1):
+        with mock.patch.object(worker_threads, "BEGIN_SECONDS", 0.1):
             while interrupted_at(number):
                 self.assert_no_thread_left()
                 number += 1
@@ -674,7 +674,7 @@ def fuzz_once(choice: random.Random) -> None:
 class Fuzz(Threads):
 
     def test_random_failures_and_early_ends(self) -> None:
-        self.in_time(lambda: fuzz(1.0, seed=20))
+        self.in_time(lambda: fuzz(2.0, seed=20))
 
 
 if __name__ == "__main__":  # python -m tests.test_worker_threads 180 7
