@@ -151,7 +151,9 @@ class Child:
                 raise TimeoutError(
                     f"{self.process.name} (pid {self.process.pid}) gave no "
                     f"answer within {self.timeout:g} s") from None
-            raise ChildProcessError(obituary(self.process)) from None
+            told = obituary(self.process)
+            self.process.kill()  # it may have hung up only
+            raise ChildProcessError(told) from None
         finally:
             timer.cancel()
             if timer.is_alive():

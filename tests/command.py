@@ -13,6 +13,9 @@ from typing import NamedTuple, TypeVar
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEADLINE = 60.0  # seconds, for any command
 AT_ONCE = 3  # commands: one more than the usual cores, as some wait
+# The standard library and nothing else that may be installed here, nor what
+# that does at every start of Python: it took half the time of a start.
+PYTHON = [sys.executable, "-S"]
 
 Case = TypeVar("Case")
 Result = TypeVar("Result")
@@ -29,7 +32,7 @@ class Ended(NamedTuple):
 def command(lesson: str, *options: object) -> list[str]:
     """Return the words of a command; lesson "" is all of them."""
     module = f"concur_demo.{lesson}" if lesson else "concur_demo"
-    return [sys.executable, "-m", module, *map(str, options)]
+    return [*PYTHON, "-m", module, *map(str, options)]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -48,7 +51,7 @@ def run_lesson(
     """
     words = command(lesson, *options)
     if before:
-        words = [sys.executable, "-c", f"{before}\nimport os, sys\n"
+        words = [*PYTHON, "-c", f"{before}\nimport os, sys\n"
                  "os.execv(sys.argv[1], sys.argv[1:])", *words]
     ended = subprocess.run(
         words, cwd=cwd, env=environment(**changes), timeout=DEADLINE,

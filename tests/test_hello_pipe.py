@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import random
 import signal
-import sys
 import time
 import unittest
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from concur_demo.hello_pipe import (
     round_trips, talk)
 
 from . import programs
-from .command import at_once
+from .command import PYTHON, at_once
 from .test_worker_pool import (
     METHODS, POSIX, Commands, Deadline, possessions)
 
@@ -174,8 +173,8 @@ class PipeCommandsTest(Commands):
     def test_quiet_without_faults(self) -> None:
         def check(method: str) -> None:
             with self.running(
-                    sys.executable, "-W", "error::DeprecationWarning",
-                    *self.program(method, "hello_pipe")[1:],
+                    *PYTHON, "-W", "error::DeprecationWarning",
+                    *self.program(method, "hello_pipe")[len(PYTHON):],
                     "--messages", "5", "--workers", "1,2",
                     wait=False) as (process, _):
                 output, errors = process.communicate(timeout=30)

@@ -19,7 +19,8 @@ from concur_demo.__main__ import LESSONS
 from concur_demo.slow_site import slow_site
 
 from .command import (
-    DEADLINE, ROOT, Ended, at_once, command, environment, run_lesson, text_of)
+    DEADLINE, PYTHON, ROOT, Ended, at_once, command, environment, run_lesson,
+    text_of)
 
 QUICK: dict[str, list[str]] = {  # the least work that makes a report
     "copy_threads": ["--size", "1M"],
@@ -53,7 +54,7 @@ def overview(before: str = "", *options: str) -> Ended:
     limits the process.
     """
     ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent("""
+        [*PYTHON, "-c", textwrap.dedent("""
             import runpy
             from concur_demo import primes_pool, primes_threads
             primes_pool.QUICK_LIMITS = (100_000, 150_000)
@@ -310,7 +311,7 @@ class ProxyTest(unittest.TestCase):
     """A proxy of the environment."""
 
     def test_none_to_this_machine(self) -> None:
-        ended = run_lesson("titles_threads", *QUICK["titles_threads"],
+        ended = run_lesson("titles_threads", "--quick", "--workers", 5,
                            http_proxy="http://127.0.0.1:9", no_proxy="")
         self.assertEqual((ended.status, ended.stderr), (0, ""))
 
@@ -340,7 +341,7 @@ class EndingTest(unittest.TestCase):
     @unittest.skipIf(sys.platform == "win32", "Windows has no such signals")
     def test_interrupted_before_the_command_begins(self) -> None:
         ended = subprocess.run(
-            [sys.executable, "-c", "import sys; sys.argv = ['-m']\n"
+            [*PYTHON, "-c", "import sys; sys.argv = ['-m']\n"
              "import concur_demo, os, signal, time\n"
              "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"],
             cwd=ROOT, stderr=subprocess.PIPE, timeout=DEADLINE)

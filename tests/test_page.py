@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 from unittest import mock
@@ -20,7 +19,7 @@ from concur_demo._report import (
 from concur_demo._snippet import notice, snippet
 from concur_demo._text import printable
 
-from .command import ROOT
+from .command import ROOT, command
 
 DEADLINE = 60  # seconds, for a child process
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -273,7 +272,7 @@ class Command(unittest.TestCase):
     def test_an_unwritable_file_is_told_before_the_measuring(self) -> None:
         for file in [self.folder / "missing" / "page.html", self.folder]:
             done = subprocess.run(
-                [sys.executable, "-m", "concur_demo", "--html", str(file)],
+                command("", "--html", file),
                 timeout=DEADLINE, capture_output=True, text=True)
             with self.subTest(file=file):
                 self.assertEqual((done.returncode, done.stdout), (1, ""))

@@ -9,14 +9,13 @@ import multiprocessing
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
 from concur_demo import _snippet
 from concur_demo.__main__ import LESSONS
 
-from .command import DEADLINE, at_once
+from .command import DEADLINE, PYTHON, at_once, command
 
 SUMS = "".join(
     f"primes up to {limit} add up to {total}\n" for limit, total in [
@@ -45,7 +44,7 @@ def run_alone(text: str) -> subprocess.CompletedProcess[str]:
         with open(file, "w", encoding="utf-8") as output:
             output.write(text)
         done = subprocess.run(
-            [sys.executable, "-I", file], cwd=folder, timeout=DEADLINE,
+            [*PYTHON, "-I", file], cwd=folder, timeout=DEADLINE,
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
         left = os.listdir(folder)
     if left != ["snippet.py"]:
@@ -136,7 +135,7 @@ class Text(unittest.TestCase):
 
     def test_the_option_as_a_command(self) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "concur_demo.hello_pipe", "--snippet"],
+            command("hello_pipe", "--snippet"),
             timeout=DEADLINE, capture_output=True, text=True)
         self.assertEqual(
             (done.returncode, done.stdout, done.stderr),

@@ -21,7 +21,7 @@ from unittest import mock
 from concur_demo import whole_files
 from concur_demo.whole_files import BLOCK, Part, copy_file, replaced_file
 
-from .command import ROOT, on_small_disk
+from .command import PYTHON, ROOT, on_small_disk
 
 PART = re.compile(r"\.concur_demo-[0-9a-f]{16}\.part")
 DEADLINE = 60  # seconds for any child
@@ -51,7 +51,7 @@ else:
 
 def child(code: str, *args: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, args)], cwd=ROOT, text=True,
+        [*PYTHON, "-c", code, *map(str, args)], cwd=ROOT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE)
 
@@ -495,7 +495,7 @@ class Accidents(Files):
             "from concur_demo.whole_files import copy_file\n"
             + TRY_COPY + "print(os.listdir(os.path.dirname(sys.argv[2])))")
         done = subprocess.run(
-            [*on_small_disk(small, "1m"), sys.executable, "-c", code,
+            [*on_small_disk(small, "1m"), *PYTHON, "-c", code,
              str(self.source), str(small / "destination")],
             cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -559,7 +559,7 @@ class Accidents(Files):
                 "source, folder = sys.argv[1:]\n"
                 "def copy(number):\n"
                 "    return copy_file(source, f'{folder}/{number}')\n"
-                "copies = map_threads(copy, range(20_000), 8)\n"
+                "copies = map_threads(copy, range(20_000), 2)\n"
                 "print(sum(copied for _, copied in copies))",
                 self.source, folder))
             self.assertEqual(int(printed), 20_000 * 11)

@@ -26,7 +26,7 @@ from concur_demo.worker_pool import map_pool
 from concur_demo.worker_threads import AHEAD
 
 from . import programs
-from .command import ROOT, at_once, command, environment
+from .command import PYTHON, ROOT, at_once, command, environment
 
 METHODS = multiprocessing.get_all_start_methods()
 POSIX = os.name == "posix"
@@ -398,7 +398,7 @@ class Commands(Deadline):
                         os.kill(pid, signal.SIGKILL)
 
     def program(self, method: str, name: str) -> list[str]:
-        return [sys.executable, "-m", "tests.programs", method, name]
+        return [*PYTHON, "-m", "tests.programs", method, name]
 
     def assert_all_gone(self, mark: str) -> None:
         until = time.monotonic() + 5
@@ -526,7 +526,7 @@ class PoolCommandsTest(Commands):
     def test_all_is_quiet_without_faults(self) -> None:
         def check(method: str) -> None:
             with self.running(
-                    sys.executable, "-W", "error::DeprecationWarning",
+                    *PYTHON, "-W", "error::DeprecationWarning",
                     *command("primes_pool", "--workers", "1,2",
                              "--start-method", method, 9)[1:],
                     wait=False) as (process, _):

@@ -19,7 +19,7 @@ from unittest import mock
 from concur_demo import worker_threads
 from concur_demo.worker_threads import AHEAD, map_threads
 
-from .command import ROOT
+from .command import PYTHON, ROOT
 
 DEADLINE = 30.0  # seconds, for whatever could hang
 
@@ -451,7 +451,7 @@ class EarlyEnds(Threads):
 
 def child(code: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, text=True,
+        [*PYTHON, "-c", textwrap.dedent(code)], cwd=ROOT, text=True,
         capture_output=True, timeout=2 * DEADLINE)
 
 
