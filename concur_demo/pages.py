@@ -10,6 +10,7 @@ import contextlib
 import functools
 import http.client
 import io
+import queue
 import re
 import socket
 import ssl
@@ -37,8 +38,8 @@ def fetch_title(url: str, timeout: float = 10.0) -> str:
     Character references are decoded, white space is folded, control
     characters are dropped. A page without a title gives "".
 
-    timeout, in seconds, is for the whole fetch: connection, redirects
-    and page. Only the look-up of a host name cannot be interrupted.
+    timeout, in seconds, is for the whole fetch: the look-up of the host,
+    connection, redirects and page.
 
     Raises OSError or ValueError, with a message for the user in one
     line, when there is no page to read: no answer, an HTTP error, not
@@ -306,7 +307,7 @@ class HttpsConnection(HttpConnection, http.client.HTTPSConnection):
 def connect(address: tuple[str, int], *_: object,
             deadline: Deadline) -> socket.socket:
     """Return a socket connected to the host and port in address."""
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    found = look_up(address, deadline)
     for left in range(len(found), 0, -1):
         try:
             return connect_to(found[-left], deadline, shares=left)
@@ -314,6 +315,31 @@ def connect(address: tuple[str, int], *_: object,
             if left == 1:
                 raise
     raise OSError("the host has no address")
+
+
+def look_up(address: tuple[str, int], deadline: Deadline) -> list[Any]:
+    """Return what getaddrinfo() tells of a host and port.
+
+    It has no time-out. Only on a thread can it be left to itself.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(
+                *address, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.left())
+    except queue.Empty:
+        raise TimeoutError("time is up") from None
+    if isinstance(answer, Exception):
+        raise answer
+    found: list[Any] = answer
+    return found
 
 
 def connect_to(info: Any, deadline: Deadline, shares: int) -> socket.socket:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,18 +84,22 @@ def at_once(
         return list(zip(cases, threads.map(named, cases)))
 
 
-def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
-    """Return the words before a command that give it a file system of this
-    size at the folder; SkipTest where that takes more rights."""
-    words = ["unshare", "--mount", "sh", "-c",
-             'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"',
-             "sh", size, str(folder)]
+def mounted(*options: object) -> list[str]:
+    """Return the words before a command that mount something so, for it
+    alone; SkipTest where that takes more rights."""
+    mount = shlex.join(["mount", *map(str, options)])
+    words = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
     if shutil.which("unshare") is None or subprocess.run(
             [*words, "true"], capture_output=True,
             timeout=DEADLINE).returncode:
-        raise unittest.SkipTest(
-            "no small file system without root's rights")
+        raise unittest.SkipTest("nothing can be mounted without root's rights")
     return words
+
+
+def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
+    """Return the words before a command that give it a file system of this
+    size at the folder."""
+    return mounted("-t", "tmpfs", "-o", f"size={size}", "none", folder)
 
 
 def text_of(data: bytes) -> str:

@@ -28,7 +28,7 @@ from concur_demo.slow_site import slow_site
 
 from .benchmark import site
 from .command import (
-    DEADLINE, PYTHON, ROOT, Ended, at_once, command, environment,
+    DEADLINE, PYTHON, ROOT, Ended, at_once, command, environment, mounted,
     on_small_disk, run_lesson, text_of)
 from .hostile_site import OK, HostileSite, drip
 
@@ -441,6 +441,7 @@ class OwnTasks(Folder):
             self.assertEqual((process.wait(), process.stderr.read()), (0, b""))
             timer.cancel()
 
+
 class HostileTitles(Folder):
     """The lesson's own pages are harmless; these are not."""
 
@@ -485,6 +486,31 @@ class HostileTitles(Folder):
                 self.assertIn("welcome", ended.stdout)
                 self.assertNotIn("secret", ended.stdout + ended.stderr)
         self.assertNotIn("secret", picture.read_text(encoding="utf-8"))
+
+
+class Names(Folder):
+
+    @on_linux
+    def test_a_name_server_that_never_answers(self) -> None:
+        with socket.socket(type=socket.SOCK_DGRAM) as server:
+            try:
+                server.bind(("127.0.0.99", socket.getservbyname("domain")))
+            except OSError as error:
+                self.skipTest(f"no name server can be started: {error}")
+            servers = self.folder / "servers"
+            servers.write_text("nameserver 127.0.0.99\n")
+            address = "http://unanswered.example/"
+            ended = subprocess.run(
+                [*mounted("--bind", servers, "/etc/resolv.conf"), *command(
+                    "titles_threads", "--timeout", 0.3, address)],
+                cwd=ROOT, env=environment(http_proxy=""), text=True,
+                capture_output=True, timeout=5)
+            self.assertEqual(
+                (ended.returncode, ended.stdout, ended.stderr),
+                (1, "", f"titles_threads: {address}: no answer within 0.3 s\n"
+                 ))
+            server.settimeout(0)
+            self.assertIn(b"unanswered", server.recv(512))
 
 
 class Interrupted(unittest.TestCase):
