@@ -136,12 +136,16 @@ class Part:
 
     def __enter__(self) -> "Part":
         mode = 0o666 if self.mode is None else self.mode
+        # Not by suppress(): that, here and in __exit__, is a twentieth of the
+        # time that a small file takes.
         if UNNAMED:
-            with suppress(OSError):  # not every file system has such files
+            try:
                 self.descriptor = os.open(
                     self.directory or os.curdir, os.O_WRONLY | UNNAMED,
                     mode)
                 return self
+            except OSError:
+                pass  # not every file system has such files
         self.path = self.new_path()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
         try:
@@ -187,8 +191,10 @@ class Part:
             os.close(descriptor)
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what went wrong before matters more
+        try:
             self.close()
+        except OSError:
+            pass  # what went wrong before matters more
         if self.path:
             with suppress(OSError):
                 if os.name == "nt":  # where read-only files cannot go
