@@ -559,7 +559,7 @@ class Accidents(Files):
                 "source, folder = sys.argv[1:]\n"
                 "def copy(number):\n"
                 "    return copy_file(source, f'{folder}/{number}')\n"
-                "copies = map_threads(copy, range(20_000), 2)\n"
+                "copies = map_threads(copy, range(20_000), 8)\n"
                 "print(sum(copied for _, copied in copies))",
                 self.source, folder))
             self.assertEqual(int(printed), 20_000 * 11)

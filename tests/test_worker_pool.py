@@ -527,7 +527,7 @@ class PoolCommandsTest(Commands):
             with self.running(
                     *PYTHON, "-W", "error::DeprecationWarning",
                     *command("primes_pool", "--workers", "1,2",
-                             "--start-method", method, 9)[1:],
+                             "--start-method", method, 9)[len(PYTHON):],
                     wait=False) as (process, _):
                 output, errors = process.communicate(timeout=30)
                 self.assertEqual((process.returncode, errors), (0, ""))
