@@ -71,8 +71,8 @@ def _map_pool(
                 done.put(death)  # what was done before it comes first
             with contextlib.suppress(queue.Empty):
                 answer = done.get(timeout=LOOK_SECONDS)
-                if isinstance(answer, ChildProcessError):
-                    raise answer
+                if isinstance(answer, str):
+                    raise ChildProcessError(answer)
                 task, sealed = answer
                 return task, *opened(sealed)
 
@@ -180,8 +180,8 @@ class Team:
         self.processes += [
             one for one in processes if one not in self.processes]
 
-    def death(self) -> ChildProcessError | None:
-        """Return an error if a process has died, or none has begun."""
+    def death(self) -> str | None:
+        """Return what to tell if a process has died, or none has begun."""
         now = time.monotonic()
         if now < self.looked + LOOK_SECONDS or not self.processes:
             return None
@@ -190,13 +190,12 @@ class Team:
         for process in list(self.processes):
             if process not in alive and process.exitcode is not None:
                 if process.exitcode or not self.retire:
-                    return ChildProcessError(obituary(process))
+                    return obituary(process)
                 self.processes.remove(process)
         self.add(alive)
         if now < self.started + START_SECONDS or self.first_task.ready():
             return None
-        return ChildProcessError(
-            f"no worker process answered for {START_SECONDS:g} s")
+        return f"no worker process answered for {START_SECONDS:g} s"
 
 
 def worker_processes(pool: Any) -> list[Any]:
@@ -264,8 +263,27 @@ def starting() -> Iterator[None]:
     try:
         with workers_signals():
             yield
-    except BrokenPipeError:
-        raise ChildProcessError("a process died at its start") from None
+    except (BrokenPipeError, EOFError) as error:
+        raise ChildProcessError(stillborn(error)) from None
+
+
+def stillborn(error: BaseException) -> str:
+    """Return in a sentence how the process left us whose start() raised
+    the error."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "_launch":
+            # Private, but start() forgets it. A fork server, which has
+            # forked it, sends its pid, and in the end its exit code.
+            process = frame.f_locals["process_obj"]
+            popen = frame.f_locals["self"]
+            with contextlib.suppress(EOFError):  # if the server died
+                if not hasattr(popen, "pid"):
+                    from multiprocessing import forkserver
+                    popen.pid = forkserver.read_signed(popen.sentinel)
+                process._popen = popen
+                process.join(STOP_SECONDS)
+                return obituary(process)
+    return "a process died at its start"
 
 
 @contextlib.contextmanager
