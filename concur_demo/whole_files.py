@@ -46,16 +46,17 @@ def copy_file(
     somebody shortens it. The error names the file that is at fault.
     """
     source, destination = os.fsdecode(source), os.fsdecode(destination)
-    status = os.stat(source)
-    if not stat.S_ISREG(status.st_mode):  # open() waits at a FIFO
-        raise OSError(errno.EINVAL, "Not a regular file", source)
-    if overwrite or status.st_size > BLOCK:  # publish() has the last word
-        check_destination(source, destination, overwrite)
-    reader = os.open(source, os.O_RDONLY | BINARY)
+    check_regular(os.stat(source), source)  # opening a device may do things
+    # Another file may have come in its place: open() waits at a FIFO.
+    reader = os.open(source, os.O_RDONLY | BINARY | NONBLOCK)
     try:
+        status = os.fstat(reader)
+        check_regular(status, source)
+        if overwrite or status.st_size > BLOCK:  # publish() has the last word
+            check_destination(source, destination, overwrite)
         with Part(destination, status.st_mode & 0o777) as part:
             copied = copy_content(reader, part.descriptor, status.st_size)
-            if copied < status.st_size:
+            if copied < status.st_size and changed(reader, status):
                 problem = f"Ended after {copied} of {status.st_size} bytes"
                 raise OSError(errno.EIO, problem, source)
             part.publish(overwrite)
@@ -69,6 +70,22 @@ def copy_file(
     finally:
         os.close(reader)
     return copied
+
+
+def check_regular(status: os.stat_result, source: str) -> None:
+    """Raise OSError if that is the status of no regular file."""
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", source)
+
+
+def changed(reader: int, before: os.stat_result) -> bool:
+    """Return whether the open file is another than it was.
+
+    A file that has less than its size may be whole: all in /sys are so.
+    """
+    now = os.fstat(reader)
+    return (now.st_size, now.st_mtime_ns) != (
+        before.st_size, before.st_mtime_ns)
 
 
 def check_destination(
@@ -235,28 +252,25 @@ def replaced_file(path: AnyPath) -> Iterator[TextIO]:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         mode = None
-    if mode is None or stat.S_ISREG(mode):
-        if mode is not None and not os.access(path, os.W_OK):
-            raise named_error(errno.EACCES, path)
-        yield from replacing_file(path, mode)
-    elif stat.S_ISDIR(mode):
+        if not os.path.basename(path):  # "" or "new/"
+            raise
+    if mode is not None and stat.S_ISDIR(mode):
         raise named_error(errno.EISDIR, path)
-    else:  # without O_NONBLOCK, open() waits for a reader of a FIFO
-        descriptor = os.open(path, os.O_WRONLY | NONBLOCK)
-        if sys.platform != "win32":
-            os.set_blocking(descriptor, True)
-        with text_file(descriptor, closefd=True) as file:
-            yield file
-
-
-def replacing_file(path: str, mode: int | None) -> Iterator[TextIO]:
-    """What replaced_file() does for a regular file, or where none is."""
-    bits = None if mode is None else mode & 0o777
+    if mode is not None and not os.access(path, os.W_OK):
+        raise named_error(errno.EACCES, path)
     try:
-        with Part(os.path.realpath(path), bits) as part:
-            with text_file(part.descriptor, closefd=False) as file:
+        if mode is None or stat.S_ISREG(mode):
+            bits = None if mode is None else mode & 0o777
+            with Part(os.path.realpath(path), bits) as part:
+                with text_file(part.descriptor, closefd=False) as file:
+                    yield file
+                part.publish(True)
+        else:  # without O_NONBLOCK, open() waits for a reader of a FIFO
+            descriptor = os.open(path, os.O_WRONLY | NONBLOCK)
+            if sys.platform != "win32":
+                os.set_blocking(descriptor, True)
+            with text_file(descriptor, closefd=True) as file:
                 yield file
-            part.publish(True)
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = path  # write() knows no name

@@ -293,6 +293,42 @@ class Sources(Files):
         self.assertEqual(copied, len(content))
         self.assertEqual(self.destination.read_bytes(), content)
 
+    def in_its_place(self, change: Callable[[], object]) -> Any:
+        """Have a file changed once copy_file() has looked at its kind."""
+        real = whole_files.check_regular
+
+        def check(*args: Any) -> None:
+            real(*args)
+            if next(looks) == 1:
+                self.source.unlink()
+                change()
+        looks = itertools.count(1)
+        return mock.patch.object(whole_files, "check_regular", check)
+
+    @on_posix
+    def test_another_file_comes_in_its_place(self) -> None:
+        def private() -> None:
+            self.source.touch(0o600)
+            self.source.write_bytes(b"other")
+        with self.in_its_place(private):
+            self.assertEqual(copy_file(self.source, self.destination), 5)
+        self.assertEqual(self.destination.stat().st_mode & 0o777, 0o600)
+        self.destination.unlink()
+
+        def copy() -> None:
+            with self.in_its_place(lambda: os.mkfifo(self.source)):
+                errors.append(self.refused(self.source, self.destination))
+        errors: list[OSError] = []
+        self.in_time(copy)
+        self.assertIn("Not a regular file", str(errors[0]))
+
+    def test_has_less_than_its_size(self) -> None:
+        setting = "/sys/kernel/mm/transparent_hugepage/enabled"
+        if not os.path.exists(setting):
+            self.skipTest("there are no such files")
+        self.assertLess(copy_file(setting, self.destination),
+                        os.path.getsize(setting))
+
     @on_linux
     def test_size_unknown(self) -> None:
         self.assertGreater(
@@ -607,7 +643,9 @@ class ReplacedFiles(Files):
     def test_unfit_paths_are_refused_at_once(self) -> None:
         for path, error in (
                 (self.folder, IsADirectoryError),
-                (self.folder / "none" / "file", FileNotFoundError)):
+                (self.folder / "none" / "file", FileNotFoundError),
+                (f"{self.folder / 'new'}{os.sep}", FileNotFoundError),
+                ("", FileNotFoundError)):
             with self.assertRaises(error) as caught:
                 with replaced_file(path):
                     self.fail("entered")
@@ -668,6 +706,12 @@ class ReplacedFiles(Files):
         self.replace(fifo)
         self.assertEqual(os.read(reader, 10), b"new")
         self.assertTrue(fifo.is_fifo())
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_a_full_device(self) -> None:
+        with self.assertRaises(OSError) as caught:
+            self.replace("/dev/full")
+        self.assertEqual(caught.exception.filename, "/dev/full")
 
     @on_linux
     def test_standard_output(self) -> None:
