@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 MAX_TITLE = 2**20   # characters; what is longer is cut
 MAX_DEPTH = 512     # of nested elements, as in Chromium
+# Characters; the attributes of a longer tag are not read, as HTMLParser
+# takes a hundred times their memory for them.
+MAX_TAG = 2**16
 
 # What no address holds and no terminal should get.
 CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029"
@@ -66,8 +69,25 @@ def replace(error: UnicodeError) -> tuple[str, int]:
     """
     assert isinstance(error, UnicodeDecodeError)
     byte = error.object[error.start]
-    control = error.encoding == "charmap" and byte < 0xA0
-    return chr(byte) if control else "\ufffd", error.end
+    if error.encoding == "charmap" and byte < 0xA0:
+        return chr(byte), error.end
+    pair = error.object[error.start:error.start + 2]
+    if error.encoding == "euc_jp" and re.fullmatch(b"[\xa1-\xfe]{2}", pair):
+        text = shift_jis(*pair).decode("cp932", "replace")
+        return text[:1], error.start + 2
+    return "\ufffd", error.end
+
+
+def shift_jis(first: int, second: int) -> bytes:
+    """Return the character of these two bytes of EUC-JP in Shift_JIS.
+
+    Python's EUC-JP lacks those that NEC and IBM added; its cp932 has them.
+    https://encoding.spec.whatwg.org/#shift_jis-encoder
+    """
+    row, cell = first - 0xA1, second - 0xA1
+    lead = row // 2 + (0x81 if row < 62 else 0xC1)
+    trail = cell + (0x9F if row % 2 else 0x40 + (cell > 62))
+    return bytes([lead, trail])
 
 
 REPLACE = "concur_demo.replace"
@@ -177,9 +197,12 @@ def codec_of(label: str) -> str:
 
 # From text to the title ----------------------------------------------
 
-def find_title(texts: Iterable[str]) -> str:
-    """Return the title of the page in these pieces, "" if none."""
-    finder = TitleFinder()
+def find_title(texts: Iterable[str], xhtml: bool = False) -> str:
+    """Return the title of the page in these pieces, "" if none.
+
+    In XHTML, tags such as <script src="a.js"/> have no end tag.
+    """
+    finder = TitleFinder(xhtml)
     for text in texts:
         finder.feed(text)
         if finder.title is not None:
@@ -209,7 +232,8 @@ class StartTag(html.parser.HTMLParser):
         self.name = re.split("[\t\n\f\r />]", text[1:], maxsplit=1)[0].lower()
         self.attributes: dict[str, str] = {}
         self.self_closing = False
-        self.feed(text)
+        if len(text) <= MAX_TAG:
+            self.feed(text)
 
     def handle_starttag(self, tag: str,
                         attrs: list[tuple[str, str | None]]) -> None:
@@ -315,7 +339,8 @@ class TitleFinder:
     tag <frameset> can do away with every title that is after or in <body>.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, xhtml: bool = False) -> None:
+        self.xhtml = xhtml
         self.title: str | None = None       # None until it is known
         self.parts: io.StringIO | None = None   # what there is of it
         self.waiting: list[str] = []        # text not looked at
@@ -388,7 +413,8 @@ class TitleFinder:
         name, kind = tag.name, self.kind_of(tag)
         if kind == "html" and name in ("svg", "math", "template"):
             kind = name
-        if kind == "html" and name in TEXT_ELEMENTS:
+        if kind == "html" and name in TEXT_ELEMENTS and not (
+                self.xhtml and tag.self_closing):
             self.inside = name
             if name == "title" and all(
                     e.kind != "template" for e in self.open):

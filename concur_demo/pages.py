@@ -64,10 +64,11 @@ def read_title(response: http.client.HTTPResponse,
     content_type = response.headers.get_all("Content-Type", [""])[-1]
     kind = re.split("[;,]", content_type)[0].strip().lower()
     if kind not in ("", "text/html", "application/xhtml+xml"):
-        raise ValueError(f"not a web page but {tidy(kind)[:80]}")
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    pieces = unpack(read_pieces(response), coding)
-    return find_title(decode(limit(pieces, deadline), content_type))
+        raise ValueError(f"not a web page but {token(kind)}")
+    codings = ",".join(response.headers.get_all("Content-Encoding", []))
+    pieces = unpack(read_pieces(response), codings.lower())
+    return find_title(decode(limit(pieces, deadline), content_type),
+                      xhtml=kind == "application/xhtml+xml")
 
 
 def status_line(response: http.client.HTTPResponse) -> str:
@@ -75,6 +76,11 @@ def status_line(response: http.client.HTTPResponse) -> str:
     reason = (tidy(response.reason or "")[:80]
               or http.client.responses.get(response.status, ""))
     return f"HTTP {response.status} {reason}".strip()
+
+
+def token(text: str) -> str:
+    """Return a word of a header as it may be shown; it should be ASCII."""
+    return re.sub("[^ -~]+", "?", text)[:80]
 
 
 def plain_error(error: Exception, deadline: "Deadline") -> OSError:
@@ -101,6 +107,8 @@ def plain_error(error: Exception, deadline: "Deadline") -> OSError:
     if (isinstance(cause, http.client.LineTooLong)
             or type(cause) is http.client.HTTPException):
         return OSError("the answer has more or longer headers than allowed")
+    if isinstance(cause, http.client.InvalidURL):
+        return OSError("the proxy's address cannot be used (see http_proxy)")
     if isinstance(cause, http.client.HTTPException):
         return OSError("the answer is not valid HTTP")
     return OSError(tidy(getattr(cause, "strerror", "") or str(cause)))
@@ -108,13 +116,10 @@ def plain_error(error: Exception, deadline: "Deadline") -> OSError:
 
 # Addresses ----------------------------------------------------------
 
-# The user and password of an address. One mistyped so that it has no
-# "//", or with a / or # in the password, must not show it either; what
-# follows the name of a host is no password if it can be a port.
-LOGIN = re.compile(
-    r"^(\s*(?:https?:|[a-z][a-z0-9+.-]*:(?=[/\\]))?[/\\]*)"
-    r"(?:[^/?#\\]*@|[^/?#\\:\[]+:(?!\d*(?:[/?#\\]|$)).*@)",
-    re.IGNORECASE | re.DOTALL)
+LOGIN = re.compile(r"^([^/]*//)[^/?#]*@")
+# What surely holds no password, of an address that may be mistyped.
+START = re.compile(
+    r"\s*(?:https?:|[a-z][a-z0-9+.-]*:(?=[/\\]))?[/\\]*", re.IGNORECASE)
 
 
 def without_password(url: str) -> str:
@@ -123,7 +128,17 @@ def without_password(url: str) -> str:
     >>> without_password("https://me:secret@example.org/@you")
     'https://example.org/@you'
     """
-    return LOGIN.sub(r"\1", url)
+    try:
+        parse_address(url)
+        return LOGIN.sub(r"\1", url)
+    except ValueError:
+        found = START.match(url)
+        start = found.end() if found else 0
+        # The others are taken for an @ too, where there should be none.
+        at = max(url.rfind(sign) for sign in "@\ufe6b\uff20")
+        login = url[start:max(at, start)]
+        mistyped = ":" in login or "/" not in login  # if not a path's @
+        return url[:start] + url[at + 1:] if at >= start and mistyped else url
 
 
 def parse_address(url: str) -> tuple[str, str, str]:
@@ -224,8 +239,10 @@ def open_page(url: str, deadline: Deadline) -> http.client.HTTPResponse:
 
 def redirected(url: str, target: str) -> str:
     """Return where the header "Location: target" leads from url."""
-    # http.client takes the header's bytes for Latin-1
-    target = quote(target, string.punctuation, encoding="latin-1")
+    # http.client takes the header's bytes for Latin-1, and leaves it the
+    # white space around them
+    target = quote(target.strip(" \t\r\n"), string.punctuation,
+                   encoding="latin-1")
     try:
         with contextlib.suppress(ValueError):   # parse_address says why
             target = urljoin(url, target)
@@ -251,7 +268,11 @@ class Proxies(ProxyHandler):
     def proxy_open(self, req: Request, proxy: str, type: str) -> Any:
         if re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", req.host):
             return None
-        return super().proxy_open(req, proxy, type)
+        try:
+            parse_address(proxy if "://" in proxy else f"http://{proxy}")
+            return super().proxy_open(req, proxy, type)
+        except ValueError:  # whose message may have its password
+            raise http.client.InvalidURL from None
 
 
 class HttpHandler(HTTPHandler):
@@ -331,7 +352,10 @@ def look_up(address: tuple[str, int], deadline: Deadline) -> list[Any]:
         except Exception as error:
             answers.put(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    try:
+        threading.Thread(target=ask, daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(f"the host cannot be looked up: {error}") from None
     try:
         answer = answers.get(timeout=deadline.left())
     except queue.Empty:
@@ -409,31 +433,32 @@ def read_pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
         raise http.client.IncompleteRead(b"", response.length)
 
 
-def unpack(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
+def unpack(pieces: Iterable[bytes], codings: str) -> Iterator[bytes]:
     """Yield the body without its Content-Encoding, a little at a time."""
-    if coding in ("", "identity"):
+    coding = ", ".join(one for one in re.split("[, \t]+", codings)
+                       if one not in ("", "identity"))
+    if not coding:
         yield from pieces
         return
     if coding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"the page is packed as {tidy(coding)[:80]}, "
-                         "which cannot be read here")
-    unpacker = None
-    for piece in filter(None, pieces):
-        if unpacker is None:
-            # "deflate" means zlib, but some send it without its header
-            bare = coding == "deflate" and piece[0] & 15 != 8
-            unpacker = zlib.decompressobj(-15 if bare else 47)
+        raise ValueError(f"the page is packed as {token(coding)}, which "
+                         "cannot be read here")
+    unpacker, ended = None, False
+    for piece in pieces:
         while piece:
+            if unpacker is None:
+                if ended and not piece.startswith(b"\x1f"):
+                    return  # only another gzip file is of the page as well
+                # "deflate" means zlib, but some send it without its header
+                bare = coding == "deflate" and piece[0] & 15 != 8
+                unpacker = zlib.decompressobj(-15 if bare else 47)
             try:
                 yield unpacker.decompress(piece, PIECE)
             except zlib.error:
                 raise OSError("the page is packed wrongly") from None
             piece = unpacker.unconsumed_tail
             if unpacker.eof:
-                piece = unpacker.unused_data
-                if not piece.startswith(b"\x1f"):
-                    return
-                unpacker = zlib.decompressobj(47)
+                piece, unpacker, ended = unpacker.unused_data, None, True
     if unpacker is not None:
         yield unpacker.flush()
         raise http.client.IncompleteRead(b"")

@@ -16,7 +16,7 @@ from ._machine import this_machine
 from ._measure import Run, Show, best_of, trace, with_speed_ups
 from ._report import (
     DOES_NOT_HOLD, FASTER, HOLDS, OWN_TASKS, Report, Verdict, compared)
-from ._text import count
+from ._text import count, describe
 from .pages import fetch_title, without_password
 from .slow_site import slow_site
 from .worker_threads import map_few, map_threads
@@ -25,6 +25,7 @@ CLAIM = "Threads overlap network I/O: they wait for their pages together."
 PAGES = 5
 DELAY = 0.2        # seconds, for every page
 QUICK_DELAY = 0.1
+MAX_LINE = 2**20   # bytes of an address on standard input, and no end of it
 
 
 class TitleParser(html.parser.HTMLParser):
@@ -116,13 +117,24 @@ def with_standard_input(urls: Iterable[str]) -> Iterator[str]:
     """Yield the urls; in place of "-", the lines of standard input."""
     for url in urls:
         if url == "-":
-            if sys.stdin is None:
-                raise OSError("standard input is closed")
-            for line in sys.stdin.buffer:
-                if text := line.decode(errors="replace").strip():
-                    yield text
+            yield from lines_of_standard_input()
         else:
             yield url
+
+
+def lines_of_standard_input() -> Iterator[str]:
+    """Yield the lines that are not empty, as they come."""
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    try:
+        while line := sys.stdin.buffer.readline(MAX_LINE):
+            if len(line) == MAX_LINE:
+                raise OSError(f"a line has {MAX_LINE} bytes or more")
+            # Some editors put a byte-order mark before the first.
+            if text := line.decode(errors="replace").strip("\ufeff \t\r\n"):
+                yield text
+    except OSError as error:
+        raise OSError(f"standard input: {describe(error)}") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -180,6 +180,7 @@ PAGES: dict[str, Page] = {
     "/to-nowhere": answer("", status="302 Found"),
     "/to-bad": redirect("http://[::1/"),
     "/to-unicode": redirect("/caf\xc3\xa9 au lait"),
+    "/to-spaces": redirect(" /hello \t"),
     "/to-login": redirect("/login"),
     "/to-elsewhere": redirect("http://localhost:{port}/echo"),
     "/404": answer(titled("Oh no"), status="404 Not Found"),
@@ -192,6 +193,8 @@ PAGES: dict[str, Page] = {
     "/empty-chunks": chunked(),
     "/no-type": answer(HELLO, kind=""),
     "/xhtml": answer(HELLO, kind="Application/XHTML+XML; charset=utf-8"),
+    "/xhtml-script": answer(
+        '<head><script src="a.js"/>' + HELLO, kind="application/xhtml+xml"),
     "/two-types": answer(b"<title>\xe9", "Content-Type: image/png",
                          kind="text/html; charset=latin1"),
     "/early-hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 9
@@ -203,6 +206,12 @@ PAGES: dict[str, Page] = {
     "/gzip": answer(gzip.compress(HELLO.encode()), "Content-Encoding: gzip"),
     "/x-gzip": answer(gzip.compress(b"<p>") + gzip.compress(HELLO.encode()),
                       "Content-Encoding: X-GZIP"),
+    "/gzip-chunks": chunked(
+        gzip.compress(b"<p>"), gzip.compress(HELLO.encode()), b"more"
+        ).replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1),
+    "/twice-packed": answer(gzip.compress(HELLO.encode()),
+                            "Content-Encoding: identity",
+                            "Content-Encoding: gzip"),
     "/deflate": answer(zlib.compress(HELLO.encode()),
                        "Content-Encoding: deflate"),
     "/bare-deflate": answer(

@@ -239,6 +239,9 @@ ENCODINGS: list[tuple[bytes, str, str]] = [
      "text/html; charset=latin1", "\u00e9"),
     (codecs.BOM_UTF16_BE + "<title>\U0001f600".encode("utf-16-be"), "",
      "\U0001f600"),
+    # of the row that NEC added, and of none
+    (b"<title>\xad\xea\xa5\xc6\xad\xa1\xad\xfe", "text/html; charset=euc-jp",
+     "\u3231\u30c6\u2460\ufffd"),
     ("<title>\u00e9".encode("utf-16-le"), "", "\u00e9"),
     ("<title>\u00e9".encode("utf-16-be"), "", "\u00e9"),
     ("<title>\u00e9".encode("utf-16-le"), "text/html; charset=utf-16",
@@ -444,6 +447,7 @@ class AnswerTest(SiteTest):
                 "/hello#part": "Hello",
                 "/no-type": "Hello",
                 "/xhtml": "Hello",
+                "/xhtml-script": "Hello",
                 "/two-types": "\u00e9",
                 "/early-hints": "Hello",
                 "/204": "",
@@ -452,6 +456,8 @@ class AnswerTest(SiteTest):
                 "/empty-chunks": "",
                 "/gzip": "Hello",
                 "/x-gzip": "Hello",
+                "/gzip-chunks": "Hello",
+                "/twice-packed": "Hello",
                 "/deflate": "Hello",
                 "/bare-deflate": "Hello",
                 "/chunks": "Hello",
@@ -462,6 +468,7 @@ class AnswerTest(SiteTest):
                 "/title-then-silence": "Hello",
                 "/moved": "Hello",
                 "/see-other": "Hello",
+                "/to-spaces": "Hello",
                 "/moved-for-good": "Hello",
                 "/endless-redirect": "Hello",
                 "/to-unicode": "caf\u00e9 au lait",
@@ -571,6 +578,15 @@ class AnswerTest(SiteTest):
             peak = tracemalloc.get_traced_memory()[1]
             self.assertLess(peak - before, 4 * 2**20, path)
 
+    def test_a_long_tag_takes_not_much_memory(self) -> None:
+        self.site.pages["/long-tag"] = answer(
+            "<title" + " a" * 10**6 + ">Hello</title>")
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(
+            fetch_title(self.site.url + "/long-tag", LONG), "Hello")
+        self.assertLess(tracemalloc.get_traced_memory()[1], 20 * 2**20)
+
     def test_password(self) -> None:
         host = self.site.host
         url = f"http://me:secret@{host}"
@@ -671,6 +687,21 @@ class ConnectionTest(SiteTest):
             self.assertEqual(fetch_title("http://far.test/x", LONG),
                              "by proxy")
         pages.opener.cache_clear()
+
+    def test_a_proxy_that_cannot_be(self) -> None:
+        for proxy in ("http:/me:secret@h", "http://h:port", "http://a b",
+                      "http://h:" + "9" * 30, "http://a..b", "socks5://h"):
+            with mock.patch.dict(os.environ, http_proxy=proxy,
+                                 no_proxy="none.test"):
+                pages.opener.cache_clear()
+                self.refused("http://far.test/", "^the proxy's address")
+        pages.opener.cache_clear()
+
+    def test_no_thread_for_the_look_up(self) -> None:
+        refusal = RuntimeError("can't start new thread")
+        with mock.patch.object(threading.Thread, "start",
+                               side_effect=refusal):
+            self.refused(self.site.url, "cannot be looked up: can't start")
 
     def test_no_time(self) -> None:
         for timeout in (0, -1, float("nan")):
@@ -779,6 +810,14 @@ class AddressTest(unittest.TestCase):
                 "http://h:80/a:b@c": "http://h:80/a:b@c",
                 "http://h?a:b@c": "http://h?a:b@c",
                 "http://[::1]:80/@x": "http://[::1]:80/@x",
+                "http://CORP\\me:secret@h/": "http://h/",
+                "http://me@corp.example:se/cret@h/": "http://h/",
+                "url=http://me:secret@h/": "h/",
+                "\ufeffhttp://me:secret@h/": "h/",
+                "http ://me:secret@h/": "h/",
+                "http//me:secret@h/": "h/",
+                "http://me:secret\uff20h/": "http://h/",
+                "ftp://h/@you": "ftp://h/@you",
                 "": ""}.items():
             self.assertEqual(without_password(url), shown)
 
