@@ -1,6 +1,7 @@
 """Every lesson in brief: python -m concur_demo."""
 
 import contextlib
+import functools
 import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -32,28 +33,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         options = parser.parse_args(argv)
-        reports = []
-        with contextlib.ExitStack() as stack:
-            file = (None if options.html is None else
-                    stack.enter_context(replaced_file(options.html)))
+        reports: list[Report] = []
+        trouble: list[Exception] = []
+        printing = functools.partial(
+            _cli.output_trouble, None if options.html is None else trouble)
+        with (contextlib.nullcontext() if options.html is None
+              else replaced_file(options.html)) as file:
             for report in quick_reports(_cli.progress(quiet=False)):
                 reports.append(report)
                 if options.form is None:
-                    _cli.emit(brief(report))
+                    with printing():
+                        _cli.emit(brief(report))
+            with printing():
+                show_table(reports, options.form)
             if file:
                 from ._page import page  # here, to start sooner
                 file.write(page(reports))
-        if options.form == "json":
-            _cli.emit(json.dumps([one.as_dict() for one in reports], indent=2))
-        elif options.form == "markdown":
-            _cli.emit(markdown_table(
-                [["lesson", "claim", "verdict", "evidence"], *(
-                    [one.lesson, one.claim, *one.verdict[:2]]
-                    for one in reports)]))
+        if trouble:
+            raise trouble[0]
         failed = sum(report.failed for report in reports)
         return 1 if failed or len(reports) < len(LESSONS) else 0
 
     return _cli.ended(parser.prog, command)
+
+
+def show_table(reports: Sequence[Report], form: str | None) -> None:
+    """Print the reports of all lessons together, in a form for that."""
+    if form == "json":
+        _cli.emit(json.dumps([one.as_dict() for one in reports], indent=2))
+    elif form == "markdown":
+        _cli.emit(markdown_table(
+            [["lesson", "claim", "verdict", "evidence"], *(
+                [one.lesson, one.claim, *one.verdict[:2]]
+                for one in reports)]))
 
 
 def quick_reports(progress: Callable[[str], None]) -> Iterator[Report]:

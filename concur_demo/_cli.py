@@ -8,18 +8,18 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from ._measure import Outcome
 from ._report import Report
 from ._text import describe, discard, printable, say
 from .whole_files import replaced_file
+from .worker_pool import TERMINATIONS, heeded
 
 # How long an interrupted command may take to tidy up before it is
 # interrupted again: a thread cannot be stopped in the middle of a task.
 GRACE_SECONDS = 1.0
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Parser(argparse.ArgumentParser):
@@ -135,13 +135,15 @@ def run(
     own: str | None = None,
     expand: Callable[[Iterable[str]], Iterable[str]] = tuple,
     line: Callable[[Any, Any], Iterable[str]] = lambda *pair: map(str, pair),
+    needed: bool = False,
 ) -> int:
     """Parse argv, measure with the options in it, print the report.
 
     Returns the exit status: 0, or 1 if a task failed. A ValueError of
     `measure` is one of usage. `own` names the option with the user's own
     tasks; if there are some, the texts line(task, result) are printed as
-    each is done, in place of a report, and nothing is kept in memory.
+    each is done, in place of a report, and nothing is kept in memory. If
+    they are `needed`, they are done even if nobody reads those texts.
     """
     def command() -> int:
         options = vars(parser.parse_args(argv))
@@ -164,17 +166,21 @@ def run(
                 report = measure(**options, progress=tell)
             finally:
                 tell("")
+            if not listed:
+                with output_trouble(trouble if file else None):
+                    show_report(report, form)
             if file:
                 file.write(report.svg())
-        if not listed:
-            show_report(report, form)
+        if trouble and not isinstance(trouble[0], OutputClosed):
+            raise trouble[0]
         return 1 if report.failed else 0
 
     printing = threading.Lock()  # the workers' lines must not mix
+    trouble: list[Exception] = []
 
     def show_task(task: Any, outcome: Outcome[Any]) -> None:
         if outcome.span.error is None:
-            with printing:
+            with printing, output_trouble(trouble if needed else None):
                 emit("\t".join(map(printable, line(task, outcome.result))))
         else:
             say_error(parser.prog, outcome.span.task, outcome.span.error)
@@ -184,8 +190,11 @@ def run(
 
 def say_error(lesson: str, task: str, error: str) -> None:
     """Tell what went wrong with a task, on standard error."""
+    named = error.split(": ")  # by describe(): what is wrong, and where
     task = printable(task) or "''"
-    say(f"{lesson}: {error if task in error else f'{task}: {error}'}")
+    if not any(name == task or name.endswith(f"/{task}") for name in named):
+        error = f"{task}: {error}"
+    say(f"{lesson}: {error}")
 
 
 def show_report(report: Report, form: str | None) -> None:
@@ -206,8 +215,7 @@ def progress(quiet: bool) -> Callable[[str], None]:
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         return lambda text: None
     width = shutil.get_terminal_size().columns - 1
-    return lambda text: print(
-        f"\r{text[:width]:{width}}\r", end="", file=sys.stderr, flush=True)
+    return lambda text: say(f"\r{text[:width]:{width}}\r", end="")
 
 
 class OutputClosed(Exception):
@@ -229,6 +237,18 @@ def emit(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise OutputClosed from None
         raise OSError(f"standard output: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def output_trouble(kept: list[Exception] | None) -> Iterator[None]:
+    """Put what goes wrong with standard output meanwhile on the list, in
+    place of any before, so that the work can go on; None: raise it."""
+    try:
+        yield
+    except (OutputClosed, OSError) as error:
+        if kept is None:
+            raise
+        kept[:] = [error]
 
 
 def ended(name: str, command: Callable[[], int]) -> int:
@@ -257,15 +277,20 @@ def ended(name: str, command: Callable[[], int]) -> int:
 def start(main: Callable[[], int]) -> NoReturn:
     """Run a lesson's main as the command of this process, and exit."""
     try:
-        for number in INTERRUPTS:
+        for number in [signal.SIGINT, *heeded()]:
             signal.signal(number, _interrupt)
+        if hasattr(signal, "SIGCHLD"):
+            # Some programs start others with it ignored. Then nobody could
+            # tell how a process has ended.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         sys.unraisablehook = _unraisable
         status = main()
     except KeyboardInterrupt:  # just before the command, or just after it
         say("interrupted")
         status = 128 + signal.SIGINT
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # to tidy up
+    for number in [signal.SIGTERM, *heeded()]:  # to tidy up
+        signal.signal(number, signal.SIG_DFL)
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
     sys.exit(status)
@@ -277,7 +302,7 @@ def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
     Another Ctrl-C would not end it sooner, but leave things behind.
     """
     if hasattr(signal, "setitimer"):
-        for other in INTERRUPTS:
+        for other in [signal.SIGINT, *TERMINATIONS]:
             signal.signal(other, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda _, at: _interrupt(number, at))
         # Again and again: a signal that comes just before Python begins to

@@ -11,6 +11,9 @@ from typing import TextIO
 # Controls, marks that turn the direction of text around, separators, and
 # the surrogates that stand for the undecodable bytes of a file name.
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# Formats, but harmless, and everyday spelling: Persian words and emoji hold
+# these two, which keep apart or join what is beside them.
+JOINERS = "\u200c\u200d"
 
 
 def printable(text: str) -> str:
@@ -25,7 +28,8 @@ def printable(text: str) -> str:
     import unicodedata  # here, as it is rarely needed, to start sooner
     return "".join(
         char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in UNSAFE else char
+        if unicodedata.category(char) in UNSAFE and char not in JOINERS
+        else char
         for char in text)
 
 
@@ -51,7 +55,7 @@ def describe(error: BaseException) -> str:
     return printable(text)
 
 
-def say(line: str) -> None:
+def say(line: str, end: str = "\n") -> None:
     """Write a line to standard error, whole, in a single write.
 
     So lines of several threads and processes never mix. Where standard
@@ -59,7 +63,7 @@ def say(line: str) -> None:
     """
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{line}{end}")
             sys.stderr.flush()
         except OSError:
             discard(sys.stderr)

@@ -42,6 +42,11 @@ class Copy(NamedTuple):
         return f"{self.source} -> {self.destination}"
 
 
+def name_of(source: str) -> str:
+    """Return the name of a source, without its directories."""
+    return os.path.basename(source.rstrip(os.sep)) or source
+
+
 def copies_into(
     directory: str, sources: Iterable[str]
 ) -> list[Copy]:
@@ -53,7 +58,7 @@ def copies_into(
         raise ValueError(f"{directory!r} is not a directory to copy into")
     copies: dict[str, Copy] = {}
     for source in sources:
-        name = os.path.basename(source.rstrip(os.sep))
+        name = name_of(source)
         copy = Copy(source, os.path.join(directory, name))
         other = copies.setdefault(os.path.normcase(name), copy)
         if other is not copy:
@@ -149,7 +154,7 @@ def measure(
     traced = functools.partial(
         trace, "copies", map_threads,
         lambda copy: copy_file(copy.source, copy.destination, force),
-        name=lambda copy: os.path.basename(copy.source),
+        name=lambda copy: name_of(copy.source),
         verbose=verbose, show=show, keep=keep)
 
     def copy_samples(
@@ -181,7 +186,7 @@ def measure(
     return Report(
         "copy_threads", CLAIM,
         OWN_TASKS if paths else compared(runs, machine, judge), machine, runs,
-        [(f"bytes of {os.path.basename(copy.source)} copied", size)
+        [(f"bytes of {name_of(copy.source)} copied", size)
          for copy, size in sorted(copied)])
 
 
@@ -224,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--files", type=_cli.positive, default=FILES, metavar="N",
         help=f"how many samples (default {FILES})")
     return _cli.run(
-        parser, measure, argv, own="paths",
+        parser, measure, argv, own="paths", needed=True,
         line=lambda copy, size: (str(copy), f"{size} bytes"))
 
 

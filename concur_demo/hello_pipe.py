@@ -120,9 +120,11 @@ class Child:
 
     def __exit__(self, *exception: object) -> None:
         self.connection.close()
-        self.process.join(1)
-        self.process.kill()
-        self.process.join()
+        try:
+            self.process.join(1)
+        finally:  # also where an interrupted command has waited long enough
+            self.process.kill()
+            self.process.join()
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:

@@ -2,8 +2,8 @@
 
 Each process has an interpreter and a GIL of its own, so processes run
 Python code on all cores at once. What to look for: two processes keep two
-cores busy and halve the time, if the work is cut into equal pieces. Given
-out as three whole sums it is not, as the largest is over half of the work.
+cores busy and halve the time, if the work is cut into equal pieces. Three
+whole sums are not equal: the largest is over half of the work.
 """
 
 import argparse
@@ -144,9 +144,10 @@ def measure(
     machine = this_machine()
     verdict = compared(
         [run for run in runs if run.variant == "equal pieces"], machine,
-        functools.partial(judge, worker=worker))
+        functools.partial(judge, cores=machine.cores, worker=worker))
     for run in runs:
-        if (run.variant, run.workers, run.failed) == ("whole sums", 1, 0):
+        if verdict.word == HOLDS and (
+                run.variant, run.workers, run.failed) == ("whole sums", 1, 0):
             verdict = verdict._replace(take_home=cap_of_whole_sums(run))
     return Report(
         "primes_pool", CLAIM, verdict, machine, runs,
@@ -154,8 +155,11 @@ def measure(
          for limit, total in sums.items()], worker)
 
 
-def judge(alone: Run, best: Run, worker: str = "process") -> Verdict:
-    """Return the verdict on CLAIM from one worker and from several."""
+def judge(
+    alone: Run, best: Run, cores: int, worker: str = "process"
+) -> Verdict:
+    """Return the verdict on CLAIM from one worker and from several, where
+    so many cores may be used."""
     speed_up = alone.seconds / best.seconds
     figures = (
         f"In equal pieces, {count(best.workers, worker)} were "
@@ -171,6 +175,12 @@ def judge(alone: Run, best: Run, worker: str = "process") -> Verdict:
     if share < 0.9 or speed_up >= FASTER:
         return Verdict(CANNOT_TELL, f"{figures} One {worker} got {share:.2f} "
                        "of a core: other programs are using this machine.")
+    # Processes, unlike threads, do not wait for each other's GIL.
+    if worker == "process" and best.cores_busy < 0.9 * min(
+            best.in_flight, cores):
+        return Verdict(CANNOT_TELL, f"{figures} With {best.in_flight:.1f} "
+                       f"tasks in flight on {count(cores, 'core')}, other "
+                       "programs must be using this machine.")
     return Verdict(DOES_NOT_HOLD, figures)
 
 

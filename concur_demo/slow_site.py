@@ -118,15 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--delay {options.delay}: give 0 or more seconds")
     if not 0 <= options.port <= 65535:
         parser.error(f"--port {options.port}: give 0 to 65535")
+    place = f"port {options.port}"
     try:
         with slow_site(options.delay, options.port) as url:
+            place = "standard output"
             print(f"Serving {url}1, {url}2 and so on, each "
                   f"{options.delay:g} s late. Ctrl-C ends it.", flush=True)
             while True:  # a single wait might miss a Ctrl-C at its start
                 time.sleep(1)
     except OSError as error:
-        print(f"slow_site: port {options.port}: {error.strerror}",
-              file=sys.stderr)
+        print(f"slow_site: {place}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

@@ -13,6 +13,7 @@ import os
 import pickle
 import queue
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -28,6 +29,11 @@ Result = TypeVar("Result")
 LOOK_SECONDS = 0.2  # how often to look whether a worker has died
 START_SECONDS = 30.0  # how long a pool may take until a worker answers
 STOP_SECONDS = 1.0  # how long it may take to stop its workers
+RETIRED = 113  # exit status of a worker that has done as many tasks as it may
+
+# Signals that ask a process to end; that of a closed terminal comes to all.
+TERMINATIONS = [number for number in signal.Signals
+                if number.name in ("SIGTERM", "SIGHUP")]  # Windows has one
 
 
 def map_pool(
@@ -98,7 +104,12 @@ class Sealed:
         return shown(self.value)  # told by Pool if it cannot be pickled
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sealed, (None, self.data or pickle.dumps(self.value))
+        try:
+            return Sealed, (None, self.data or pickle.dumps(self.value))
+        except Exception:
+            raise
+        except BaseException as error:  # Pool would not survive it
+            raise RuntimeError(f"cannot be pickled: {error!r}") from error
 
     def open(self) -> Any:
         return pickle.loads(self.data) if self.data else self.value
@@ -134,8 +145,9 @@ def opened(answer: Sealed) -> Any:
 def remembering(
     pool_factory: Callable[..., Any], processes: list[Any]
 ) -> Callable[..., Any]:
-    """Return a factory of the same pools, which puts every worker process
-    on that list as well; of pools other than multiprocessing's, it cannot.
+    """Return a factory of the same pools, whose workers run_worker runs,
+    and which puts every worker process on that list as well. If they are
+    not multiprocessing's, their workers are only made to serve_parent.
 
     Pool forgets a process that ends. Without this, one that is killed while
     the others are started would be forgotten before we knew of it.
@@ -144,19 +156,35 @@ def remembering(
         return functools.partial(
             remembering(pool_factory.func, processes),
             *pool_factory.args, **pool_factory.keywords)
+    from multiprocessing.pool import Pool, ThreadPool  # to start sooner
+    options: dict[str, Any] = {}
+    kind: Any = pool_factory
     context = getattr(pool_factory, "__self__", None)
-    if not isinstance(context, BaseContext):
-        return pool_factory
-    from multiprocessing.pool import Pool  # here, to start sooner
+    if isinstance(context, BaseContext):
+        kind, options = Pool, {"context": context.get_context()}
+    elif not isinstance(kind, type) or not issubclass(
+            kind, Pool) or issubclass(kind, ThreadPool):
+        return functools.partial(pool_factory, initializer=serve_parent)
 
-    class RememberingPool(Pool):
+    class RememberingPool(kind):  # type: ignore[misc]
         @staticmethod
-        def Process(ctx: Any, *args: Any, **options: Any) -> Any:
-            process = ctx.Process(*args, **options)
+        def Process(
+            ctx: Any, *args: Any, target: Callable[..., Any], **options: Any
+        ) -> Any:
+            process = kind.Process(
+                ctx, *args, target=functools.partial(run_worker, target),
+                **options)
             processes.append(process)
             return process
 
-    return functools.partial(RememberingPool, context=context.get_context())
+    return functools.partial(RememberingPool, **options)
+
+
+def run_worker(target: Callable[..., Any], *args: Any) -> None:
+    """Be a worker process of a pool; exit with RETIRED in the end."""
+    serve_parent()
+    target(*args)
+    sys.exit(RETIRED)  # and not 0, with which a task may have ended us
 
 
 class Team:
@@ -165,9 +193,6 @@ class Team:
     def __init__(self, pool: Any, processes: list[Any]) -> None:
         self.pool = pool
         self.processes = processes  # more may be put on the list
-        # Whether workers end in good order after so many tasks. Without a
-        # list from the start, that cannot be told from an exit in mid-task.
-        self.retire = bool(processes and pool._maxtasksperchild)
         self.add(worker_processes(pool))
         self.looked = self.started = time.monotonic()
         if self.processes:
@@ -189,7 +214,7 @@ class Team:
         alive = worker_processes(self.pool)
         for process in list(self.processes):
             if process not in alive and process.exitcode is not None:
-                if process.exitcode or not self.retire:
+                if process.exitcode != RETIRED:
                     return obituary(process)
                 self.processes.remove(process)
         self.add(alive)
@@ -232,10 +257,12 @@ def started(pool_factory: Callable[..., Any], workers: int) -> Iterator[Any]:
     pool = None
     try:
         with starting():
-            pool = pool_factory(workers, initializer=serve_parent)
+            pool = pool_factory(workers)
         yield pool
     finally:
-        if pool is not None:
+        # At Python's own end the pool has been stopped already, and no
+        # thread can be started or waited for.
+        if pool is not None and not sys.is_finalizing():
             with workers_signals():  # a second Ctrl-C must wait
                 stop(pool)
 
@@ -249,22 +276,33 @@ def stop(pool: Any) -> None:
     # A worker that is killed may take a lock of the pool with it;
     # terminate() then waits for ever (CPython issue 73945).
     stopping = threading.Thread(target=end, daemon=True)
-    stopping.start()
-    stopping.join(STOP_SECONDS)
-    for process in worker_processes(pool):
-        process.kill()
-        process.join()
+    try:
+        stopping.start()
+        stopping.join(STOP_SECONDS)
+    except RuntimeError:  # the system allows no more threads
+        end()
+    finally:  # also where an interrupted command has waited long enough
+        for process in worker_processes(pool):
+            process.kill()
+            process.join()
 
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
     """Start processes meanwhile; raise ChildProcessError if one dies
-    before it was told what to do."""
+    before it was told what to do, OSError if the system allows no more."""
     try:
         with workers_signals():
             yield
     except (BrokenPipeError, EOFError) as error:
         raise ChildProcessError(stillborn(error)) from None
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        why = f"processes cannot start: {error.strerror}"
+        if sys.platform == "linux" and not os.access("/dev/shm", os.W_OK):
+            why += " (their locks are in /dev/shm, which must be writable)"
+        raise OSError(error.errno, why, error.filename) from None
 
 
 def stillborn(error: BaseException) -> str:
@@ -288,8 +326,8 @@ def stillborn(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def workers_signals() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the end. Processes that start
-    meanwhile ignore Ctrl-C, which a terminal sends to them too."""
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the end. Processes that
+    start meanwhile ignore Ctrl-C, which a terminal sends to them too."""
     with interrupts_blocked(), terminations_held():
         yield
 
@@ -303,8 +341,9 @@ def interrupts_blocked() -> Iterator[None]:
     # Before Python 3.13.2 the start of this helper process lets Ctrl-C
     # through again (CPython issue 127586): have that done with.
     start_resource_tracker()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:  # blocking it may raise it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -327,9 +366,16 @@ def start_resource_tracker() -> None:
             os.environ[name] = before
 
 
+def heeded() -> list[int]:
+    """Return those of TERMINATIONS that this process does not ignore, as it
+    does SIGHUP under nohup."""
+    return [number for number in TERMINATIONS
+            if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def terminations_held() -> Iterator[None]:
-    """Hold SIGTERM back, here; processes that fork meanwhile end by it."""
+    """Hold these back, here; processes that fork meanwhile end by them."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a handler
         return
@@ -345,11 +391,12 @@ def terminations_held() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
-    before = signal.signal(signal.SIGTERM, hold)
+    before = {number: signal.signal(number, hold) for number in heeded()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         for number in held[:1]:
             signal.raise_signal(number)
 
@@ -361,7 +408,8 @@ def serve_parent() -> None:
             or threading.current_thread() is not threading.main_thread()):
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in [signal.SIGTERM, *heeded()]:
+        signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(ImportError, AttributeError, OSError):
         # The pipe that ends with the parent kills us by a signal, SIGIO,
         # whatever we are doing, such as C code that keeps the GIL.
@@ -376,4 +424,5 @@ def serve_parent() -> None:
         while parent.is_alive() and os.getppid() == starter:
             parent.join(LOOK_SECONDS)
         os._exit(1)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # the system allows no more
+        threading.Thread(target=end_with_parent, daemon=True).start()

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 from collections.abc import (
@@ -77,6 +78,8 @@ def map_threads(
 
     def stop() -> None:
         nonlocal started
+        if sys.is_finalizing():
+            return  # at Python's own end no thread runs that could be joined
         with contextlib.suppress(queue.Empty):
             while True:  # drop what no thread has begun
                 inbox.get_nowait()
@@ -154,6 +157,9 @@ def in_completion_order(
 def _result(
     task: Task, result: Result, error: BaseException | None
 ) -> tuple[Task, Result]:
+    if isinstance(error, StopIteration):  # no generator may raise it
+        stopped = RuntimeError("work raised StopIteration")
+        raise noted(stopped, f"task: {shown(task)}") from error
     if error is not None:
         raise noted(error, f"task: {shown(task)}")
     return task, result
@@ -169,15 +175,19 @@ def noted(error: BaseException, note: str) -> BaseException:
 def _until_error(
     tasks: Iterable[Task], trouble: list[Exception]
 ) -> Iterator[Task]:
-    """Yield the tasks; an error among them ends them, and is kept."""
+    """Yield the tasks; an Exception among them ends them, and is kept."""
     taken = 0
     try:
         for task in tasks:
             yield task
             taken += 1
-    except Exception as error:
+    except GeneratorExit:  # our caller ends
+        raise
+    except BaseException as error:
         after = f", after {shown(task)}" if taken else ""
         noted(error, f"task {taken + 1} could not be taken{after}")
+        if not isinstance(error, Exception):
+            raise  # Ctrl-C, say: what was taken is not waited for
         trouble.append(error)
 
 

@@ -82,6 +82,13 @@ class Trap:
         return int, ("not a number",)
 
 
+class Exit:
+    """A task that would end who pickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sys.exit(3)
+
+
 def lock(task: object) -> Any:
     """Return what cannot be pickled."""
     return threading.Lock()
@@ -94,6 +101,14 @@ def trap(task: object) -> Trap:
 
 def raise_value_error(task: object) -> None:
     raise ValueError("wrong value")
+
+
+def raise_stop_iteration(task: object) -> Any:
+    return next(iter(()))
+
+
+def working_directory(task: object) -> str:
+    return os.getcwd()
 
 
 def raise_keyboard_interrupt(task: object) -> None:

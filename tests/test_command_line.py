@@ -4,11 +4,13 @@ What the lessons print and how they are interrupted is in test_lessons.
 """
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +25,7 @@ import xml.etree.ElementTree
 from collections.abc import Iterator
 from unittest import mock
 
+from concur_demo import _cli
 from concur_demo.__main__ import LESSONS
 from concur_demo.slow_site import slow_site
 
@@ -139,6 +142,15 @@ class Forms(Folder):
                 self.assertLessEqual(
                     max(map(len, ended.stdout.splitlines())), 80)
 
+    def test_an_old_python_is_told_so(self) -> None:
+        ended = subprocess.run(
+            [*PYTHON, "-c", "import sys; sys.version_info = (3, 10, 0)\n"
+             "import concur_demo"], cwd=ROOT, text=True, capture_output=True,
+            timeout=DEADLINE)
+        self.assertEqual(ended.returncode, 1)
+        self.assertRegex(
+            ended.stderr, r"\Aconcur_demo needs Python 3.11 or later, .*\n\Z")
+
     def test_narrow_terminal(self) -> None:
         for lesson, ended in at_once(
                 lambda lesson: run_lesson(
@@ -211,6 +223,60 @@ class Streams(Folder):
 
     def test_standard_input_empty(self) -> None:
         self.assertEqual(run_lesson("titles_threads", "-"), Ended(0, "", ""))
+
+    @on_posix
+    def test_standard_input_that_cannot_be_read(self) -> None:
+        self.assert_one_line(
+            run_in_shell("0>/dev/null", "titles_threads", "-"), 1,
+            "standard input: Bad file descriptor")
+
+    def test_standard_input_without_end_of_line(self) -> None:
+        self.assert_one_line(
+            run_lesson("titles_threads", "-", stdin="x" * 2**21), 1,
+            "standard input: a line has 1048576 bytes or more")
+
+    def test_standard_input_as_editors_and_windows_write_it(self) -> None:
+        with slow_site(0.01) as pages:
+            ended = run_lesson(
+                "titles_threads", "-",
+                stdin=f"\ufeff{pages}1\r\n\r\n{pages}1".encode())
+            line = f"Page 1 of a slow site\t{pages}1\n"
+            self.assertEqual(ended, Ended(0, 2 * line, ""))
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_files_are_written_where_standard_output_fails(self) -> None:
+        sources = []
+        for number in range(9):
+            sources.append(str(self.folder / f"{number}"))
+            pathlib.Path(sources[-1]).touch()
+        target = self.folder / "to"
+        picture = self.folder / "picture.svg"
+        for redirection, status, error in (
+                ("| true", 0, ""), (">&-", 1, "closed"),
+                (">/dev/full", 1, "No space left on device")):
+            with self.subTest(redirection):
+                shutil.rmtree(target, ignore_errors=True)
+                target.mkdir()
+                for lesson, options in (
+                        ("copy_threads", [*sources, str(target)]),
+                        ("primes_threads", [
+                            "1000", "--svg", str(picture)])):
+                    ended = run_in_shell(redirection, lesson, *options)
+                    self.assertEqual(ended.status, status, ended)
+                    self.assertRegex(
+                        ended.stderr,
+                        rf"\A{lesson}: .*{error}\n\Z" if error else r"\A\Z")
+                self.assertEqual(len(os.listdir(target)), 9)
+                picture.unlink()
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_the_report_is_printed_where_its_picture_cannot_be(self) -> None:
+        ended = run_lesson(
+            "primes_threads", *SMALL["primes_threads"], "--svg", "/dev/full")
+        self.assertIn("\nVerdict: ", ended.stdout)
+        self.assertEqual(
+            (ended.status, ended.stderr),
+            (1, "primes_threads: No space left on device: /dev/full\n"))
 
 
 class Terminal(Folder):
@@ -384,6 +450,19 @@ class OwnTasks(Folder):
         for name in names:
             self.assertEqual(
                 (self.folder / "to" / name).read_text(), "content")
+
+    def test_errors_name_the_task_once(self) -> None:
+        for task, error, line in (
+                ("b", "Permission denied: backup",
+                 "b: Permission denied: backup"),
+                ("b", "Not a regular file: a/b", "Not a regular file: a/b"),
+                ("http", "an address begins with http://",
+                 "http: an address begins with http://"),
+                ("", "an address begins with http://",
+                 "'': an address begins with http://")):
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                _cli.say_error("lesson", task, error)
+            self.assertEqual(told.getvalue(), f"lesson: {line}\n")
 
     def test_a_source_without_a_directory(self) -> None:
         (self.folder / "to").mkdir()

@@ -137,19 +137,25 @@ class VerdictTest(unittest.TestCase):
                 copy_threads.judge(alone, run_of(2, 4.0)),
                 titles_threads.judge(alone, run_of(2, 2.0)),
                 primes_threads.judge(alone, run_of(2, 1.0), gil=True),
-                primes_pool.judge(run_of(1, 2.0), run_of(2, 2.0))]:
+                primes_pool.judge(run_of(1, 2.0), run_of(2, 2.0), cores=2)]:
             self.assertEqual(verdict.take_home, "")
 
     def test_processes(self) -> None:
         alone = run_of(1, 2.0, cpu_seconds=2.0)
         starved = run_of(1, 2.0, cpu_seconds=1.0)
+        crowded = run_of(2, 2.0, cpu_seconds=2.0)._replace(task_seconds=4.0)
         for one, best, word in [
                 (alone, run_of(2, 1.0, cpu_seconds=2.0), HOLDS),
                 (alone, run_of(2, 2.0, cpu_seconds=2.0), DOES_NOT_HOLD),
+                (alone, crowded, CANNOT_TELL),
                 (alone, run_of(2, 1.0, cpu_seconds=1.0), CANNOT_TELL),
                 (starved, run_of(2, 2.0, cpu_seconds=1.0), CANNOT_TELL)]:
             with self.subTest(one=one, best=best):
-                self.assertEqual(primes_pool.judge(one, best).word, word)
+                self.assertEqual(
+                    primes_pool.judge(one, best, cores=2).word, word)
+        self.assertEqual(  # these may be threads, with a GIL
+            primes_pool.judge(alone, crowded, 2, "worker").word,
+            DOES_NOT_HOLD)
 
     def test_cap_of_the_whole_sums(self) -> None:
         spans = [Span(str(n), "w", 0.0, share, share)
@@ -221,7 +227,8 @@ class TextTest(unittest.TestCase):
                      "\x9b1m", "\x00\x7f"]:
             with self.subTest(text=ascii(text)):
                 self.assertTrue(printable(text).isprintable())
-        self.assertEqual(printable("Käse 猫"), "Käse 猫")
+        for text in ["Käse 猫", "می\u200cخواهم", "👨\u200d👧"]:
+            self.assertEqual(printable(text), text)
 
     def test_errors_in_one_line(self) -> None:
         try:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 import unittest
@@ -26,7 +27,7 @@ from concur_demo.worker_pool import map_pool
 from concur_demo.worker_threads import AHEAD
 
 from . import programs
-from .command import PYTHON, ROOT, at_once, command, environment
+from .command import PYTHON, ROOT, at_once, command, environment, mounted
 
 METHODS = multiprocessing.get_all_start_methods()
 POSIX = os.name == "posix"
@@ -105,6 +106,7 @@ class MapPoolTest(Deadline):
              "Unsendable: cannot be pickled"),
             (programs.raise_one_way, RuntimeError,
              "OneWay: cannot be unpickled"),
+            (programs.raise_stop_iteration, RuntimeError, "StopIteration"),
             (lambda task: task, Exception, "lambda"),
         ]
         for method in METHODS:
@@ -127,6 +129,11 @@ class MapPoolTest(Deadline):
                         AttributeError, "vanishing") as raised:
                     self.run_all(vanishing, [1], method)
                 self.assertIn("task: 1", raised.exception.__notes__)
+
+    def test_tasks_that_exit_where_they_are_pickled(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "SystemExit") as raised:
+            self.run_all(id, [programs.Exit()], METHODS[0])
+        self.assertIn("programs.Exit", raised.exception.__notes__[0])
 
     def test_100_megabytes(self) -> None:
         for method in METHODS:
@@ -290,6 +297,35 @@ class PoolFactoryTest(Deadline):
             self.assertEqual(len(pids), 40)
             self.assertGreaterEqual(len(set(pids)), 20)
 
+    def test_every_way_to_name_a_pool_whose_workers_retire(self) -> None:
+        class Retiring(multiprocessing.pool.Pool):
+            def __init__(self, workers: int) -> None:
+                super().__init__(workers, maxtasksperchild=1)
+        for factory in (
+                functools.partial(
+                    multiprocessing.pool.Pool, maxtasksperchild=1),
+                functools.partial(functools.partial(
+                    pool_of("spawn"), maxtasksperchild=1)),
+                Retiring):
+            with self.subTest(factory):
+                pids = [pid for _, pid in map_pool(
+                    programs.pid_after, [0.01] * 9, 2, factory)]
+                self.assertEqual(len(set(pids)), 9)
+
+    def test_a_worker_that_exits_where_others_retire(self) -> None:
+        factory = functools.partial(multiprocessing.Pool, maxtasksperchild=5)
+        with self.assertRaisesRegex(ChildProcessError, "exit status 0"):
+            list(map_pool(programs.exits, [0], 1, factory))
+
+    def test_the_initializer_of_the_pool(self) -> None:
+        for method in METHODS:
+            factory = functools.partial(
+                pool_of(method), initializer=os.chdir, initargs=("/",))
+            with self.subTest(method):
+                [(_, place)] = map_pool(
+                    programs.working_directory, [1], 1, factory)
+                self.assertEqual(place, os.path.abspath("/"))
+
     def test_a_worker_that_dies_while_others_retire(self) -> None:
         factory = functools.partial(multiprocessing.Pool, maxtasksperchild=2)
         with self.assertRaisesRegex(ChildProcessError, "SIGKILL"):
@@ -386,7 +422,6 @@ class PoolFactoryTest(Deadline):
                              set(multiprocessing.active_children()))
             self.assertEqual(set(worker_pool.worker_processes(pool)),
                              set(processes))
-            self.assertIsNone(pool._maxtasksperchild)
 
 
 def family(mark: str) -> dict[int, str]:
@@ -543,6 +578,40 @@ class PoolCommandsTest(Commands):
                 self.assert_interrupted(process, "pool", 130)
         at_once(check, itertools.product(METHODS, (1, 2)))
 
+    def test_interrupted_while_a_worker_cannot_end(self) -> None:
+        def check(case: tuple[str, int]) -> None:
+            method, number = case
+            with self.running(
+                    *self.program(method, "pool")) as (process, _):
+                assert process.stdout
+                os.kill(int(process.stdout.readline()), signal.SIGSTOP)
+                process.send_signal(number)
+                self.assert_interrupted(process, "pool", 128 + number)
+        at_once(check, itertools.product(
+            METHODS, (signal.SIGINT, signal.SIGTERM)))
+
+    def test_the_terminal_is_closed(self) -> None:
+        def check(method: str) -> None:
+            with self.running(
+                    *self.program(method, "pool")) as (process, _):
+                os.killpg(process.pid, signal.SIGHUP)
+                process.communicate(timeout=5)
+                self.assertEqual(process.returncode, 128 + signal.SIGHUP)
+        at_once(check, METHODS)
+
+    def test_a_worker_is_killed_where_ends_of_children_are_ignored(
+            self) -> None:
+        ignoring = ("import os, signal, sys\n"
+                    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+                    "os.execv(sys.argv[1], sys.argv[1:])")
+        with self.running(
+                *PYTHON, "-c", ignoring,
+                *self.program(METHODS[0], "pool")) as (process, _):
+            assert process.stdout
+            pid = int(process.stdout.readline())
+            os.kill(pid, signal.SIGKILL)
+            self.assert_killed(process, [pid])
+
     def test_interrupted_while_workers_start(self) -> None:
         def check(method: str) -> None:
             with self.running(
@@ -553,6 +622,41 @@ class PoolCommandsTest(Commands):
                 os.killpg(process.pid, signal.SIGINT)
                 self.assert_interrupted(process, "pool", 130)
         at_once(check, METHODS)
+
+    def test_no_place_for_locks(self) -> None:
+        with self.running(
+                *mounted("-t", "tmpfs", "-o", "ro", "none", "/dev/shm"),
+                *command("primes_pool", "--quick"),
+                wait=False) as (process, _):
+            _, errors = process.communicate(timeout=10)
+            self.assertRegex(
+                errors, r"\Aprimes_pool: processes cannot start: [^\n]+"
+                r"/dev/shm[^\n]+\n\Z")
+            self.assertEqual(process.returncode, 1)
+
+    def test_its_iterator_is_left_to_the_end_of_python(self) -> None:
+        for mechanism in ("map_pool", "map_threads"):
+            with self.subTest(mechanism):
+                program = textwrap.dedent(f"""
+                    import itertools
+                    from concur_demo.worker_pool import map_pool
+                    from concur_demo.worker_threads import map_threads
+                    from tests.programs import pid_after
+
+                    def main():
+                        results = {mechanism}(
+                            pid_after, itertools.repeat(0.01), 2)
+                        for task, result in results:
+                            raise ValueError("of the caller")
+                    main()
+                    """)
+                ended = subprocess.run(
+                    [*PYTHON, "-c", program], cwd=ROOT, text=True,
+                    capture_output=True, timeout=DEADLINE)
+                self.assertEqual(ended.returncode, 1)
+                self.assertEqual(
+                    ended.stderr.count("Traceback"), 1, ended.stderr)
+                self.assertIn("of the caller", ended.stderr)
 
     def test_all_is_quiet_without_faults(self) -> None:
         def check(method: str) -> None:
