@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="replace files that exist in DIRECTORY")
     parser.add_argument(
         "--size", type=_cli.size, metavar="BYTES",
-        help="size of each sample, as 250M (default 100M)")
+        help="size of each sample, as 250M (default 100M, or 50M if quick)")
     parser.add_argument(
         "--files", type=_cli.positive, default=FILES, metavar="N",
         help=f"how many samples (default {FILES})")

@@ -274,10 +274,12 @@ def results(one: Talk) -> list[tuple[str, Any]]:
 
 def take_home(run: Run, one: Talk) -> str:
     """Return what the figures of a run tell about taking turns."""
+    pairs = f", in {run.workers} pairs" if run.workers > 1 else ""
     return (
         f"A message there and back took {one.trip_seconds * 1e6:.0f} "
-        f"microseconds. Parent and child take turns: {run.in_flight:.1f} "
-        f"tasks in flight kept {run.cores_busy:.1f} cores busy.")
+        f"microseconds. Parent and child take turns{pairs}: "
+        f"{run.in_flight:.1f} tasks in flight kept {run.cores_busy:.1f} "
+        "cores busy.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,6 +90,7 @@ def measure(
                 if progress:
                     progress(count(number, "thread"))
                 run, titles = best_of(repeat, lambda: traced(urls, number))
+                titles.sort()
                 runs.append(run)
         verdict = compared(runs, this_machine(), judge, needed_cores=1)
     return Report(
@@ -140,7 +141,7 @@ def lines_of_standard_input() -> Iterator[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lesson's command line; return its exit status."""
     parser = _cli.lesson_parser(
-        "titles_threads", CLAIM, "--workers 3 http://127.0.0.1:8000/1",
+        "titles_threads", CLAIM, "--workers 1,5 --repeat 3",
         (1, 2, 5), "[URL...]")
     parser.add_argument(
         "urls", nargs="*", metavar="URL",
