@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import re
 import shutil
 import signal
 import sys
@@ -190,9 +191,9 @@ def run(
 
 def say_error(lesson: str, task: str, error: str) -> None:
     """Tell what went wrong with a task, on standard error."""
-    named = error.split(": ")  # by describe(): what is wrong, and where
     task = printable(task) or "''"
-    if not any(name == task or name.endswith(f"/{task}") for name in named):
+    # describe() tells what is wrong, and then where
+    if not re.search(rf"(^|: |/){re.escape(task)}(: |$)", error):
         error = f"{task}: {error}"
     say(f"{lesson}: {error}")
 
@@ -241,14 +242,15 @@ def emit(text: str) -> None:
 
 @contextlib.contextmanager
 def output_trouble(kept: list[Exception] | None) -> Iterator[None]:
-    """Put what goes wrong with standard output meanwhile on the list, in
-    place of any before, so that the work can go on; None: raise it."""
+    """Keep what first goes wrong with standard output, meanwhile or before,
+    on the list, so that the work can go on; None: raise it."""
     try:
         yield
     except (OutputClosed, OSError) as error:
         if kept is None:
             raise
-        kept[:] = [error]
+        if not kept:
+            kept.append(error)
 
 
 def ended(name: str, command: Callable[[], int]) -> int:

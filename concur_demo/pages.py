@@ -269,7 +269,8 @@ class Proxies(ProxyHandler):
         if re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", req.host):
             return None
         try:
-            parse_address(proxy if "://" in proxy else f"http://{proxy}")
+            parse_address(proxy if "://" in proxy
+                          else "http://" + proxy.lstrip("/"))
             return super().proxy_open(req, proxy, type)
         except ValueError:  # whose message may have its password
             raise http.client.InvalidURL from None
@@ -461,7 +462,8 @@ def unpack(pieces: Iterable[bytes], codings: str) -> Iterator[bytes]:
                 piece, unpacker, ended = unpacker.unused_data, None, True
     if unpacker is not None:
         yield unpacker.flush()
-        raise http.client.IncompleteRead(b"")
+        if not unpacker.eof:
+            raise http.client.IncompleteRead(b"")
 
 
 def limit(pieces: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:

@@ -167,12 +167,11 @@ def remembering(
         return functools.partial(pool_factory, initializer=serve_parent)
 
     class RememberingPool(kind):  # type: ignore[misc]
-        @staticmethod
         def Process(
-            ctx: Any, *args: Any, target: Callable[..., Any], **options: Any
+            self, *args: Any, target: Callable[..., Any], **options: Any
         ) -> Any:
-            process = kind.Process(
-                ctx, *args, target=functools.partial(run_worker, target),
+            process = super().Process(
+                *args, target=functools.partial(run_worker, target),
                 **options)
             processes.append(process)
             return process
@@ -292,6 +291,8 @@ def starting() -> Iterator[None]:
     """Start processes meanwhile; raise ChildProcessError if one dies
     before it was told what to do, OSError if the system allows no more."""
     try:
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            start_resource_tracker()
         with workers_signals():
             yield
     except (BrokenPipeError, EOFError) as error:
@@ -314,7 +315,8 @@ def stillborn(error: BaseException) -> str:
             # forked it, sends its pid, and in the end its exit code.
             process = frame.f_locals["process_obj"]
             popen = frame.f_locals["self"]
-            with contextlib.suppress(EOFError):  # if the server died
+            # neither is there if the server itself died
+            with contextlib.suppress(EOFError, AttributeError):
                 if not hasattr(popen, "pid"):
                     from multiprocessing import forkserver
                     popen.pid = forkserver.read_signed(popen.sentinel)
@@ -338,9 +340,6 @@ def interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    # Before Python 3.13.2 the start of this helper process lets Ctrl-C
-    # through again (CPython issue 127586): have that done with.
-    start_resource_tracker()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:  # blocking it may raise it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -351,15 +350,20 @@ def interrupts_blocked() -> Iterator[None]:
 
 def start_resource_tracker() -> None:
     """Start the process that removes our locks if we are killed, so that it
-    does so without a warning."""
+    does so without a warning, and outlives the terminal as we do."""
+    # If not before we block Ctrl-C, its start lets that through again, until
+    # Python 3.13.2 (CPython issue 127586).
     from multiprocessing import resource_tracker
     name = "PYTHONWARNINGS"
     before = os.environ.get(name)
     ignore = "ignore::UserWarning:multiprocessing.resource_tracker"
     os.environ[name] = f"{before},{ignore}" if before else ignore
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         resource_tracker.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if before is None:
             del os.environ[name]
         else:

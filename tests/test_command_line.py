@@ -456,6 +456,7 @@ class OwnTasks(Folder):
                 ("b", "Permission denied: backup",
                  "b: Permission denied: backup"),
                 ("b", "Not a regular file: a/b", "Not a regular file: a/b"),
+                ("a: b", "No such file: x/a: b", "No such file: x/a: b"),
                 ("http", "an address begins with http://",
                  "http: an address begins with http://"),
                 ("", "an address begins with http://",

@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 import unittest
+import zlib
 from concur_demo import page_title, pages
 from concur_demo.page_title import find_title
 from concur_demo.pages import fetch_title, without_password
@@ -281,6 +282,13 @@ class TitleTest(unittest.TestCase):
         for size in range(1, len(page) + 1):
             self.assertEqual(title_of(
                 page, "text/html; charset=iso-2022-jp", size), "a", size)
+
+    def test_unpacked_to_the_end_whatever_the_length(self) -> None:
+        for size in range(pages.PIECE - 300, pages.PIECE + 300, 7):
+            packer = zlib.compressobj(wbits=-15)
+            packed = packer.compress(bytes(size)) + packer.flush()
+            self.assertEqual(
+                len(b"".join(pages.unpack([packed], "deflate"))), size)
 
     def test_no_more_is_read_than_needed(self) -> None:
         pieces = iter(["<p><tit", "le>a</title>", "more"])

@@ -301,6 +301,12 @@ class PoolFactoryTest(Deadline):
         class Retiring(multiprocessing.pool.Pool):
             def __init__(self, workers: int) -> None:
                 super().__init__(workers, maxtasksperchild=1)
+
+            # As many do, though Pool's own is a static method.
+            def Process(  # type: ignore[override]
+                self, *args: Any, **options: Any
+            ) -> Any:
+                return super().Process(*args, **options)
         for factory in (
                 functools.partial(
                     multiprocessing.pool.Pool, maxtasksperchild=1),
@@ -406,6 +412,14 @@ class PoolFactoryTest(Deadline):
                     r"PoolWorker-\d+ \(pid \d+\) was killed by SIGKILL"):
                 list(map_pool(abs, [1], 2, pool_of("forkserver")))
         self.assertEqual(possessions(), before)
+
+    def test_the_fork_server_dies(self) -> None:
+        from multiprocessing import forkserver
+        with mock.patch.object(
+                forkserver, "connect_to_new_process",
+                side_effect=BrokenPipeError), self.assertRaisesRegex(
+                    ChildProcessError, "a process died at its start"):
+            list(map_pool(abs, [1], 2, pool_of("forkserver")))
 
     def test_a_factory_that_fails(self) -> None:
         def factory(*args: Any, **options: Any) -> Any:
@@ -595,8 +609,9 @@ class PoolCommandsTest(Commands):
             with self.running(
                     *self.program(method, "pool")) as (process, _):
                 os.killpg(process.pid, signal.SIGHUP)
-                process.communicate(timeout=5)
+                _, errors = process.communicate(timeout=5)
                 self.assertEqual(process.returncode, 128 + signal.SIGHUP)
+                self.assertNotIn("resource_tracker", errors)
         at_once(check, METHODS)
 
     def test_a_worker_is_killed_where_ends_of_children_are_ignored(
