@@ -469,8 +469,12 @@ def overview() -> list[Row]:
 
 if __name__ == "__main__":
     os.environ["no_proxy"] = "127.0.0.1"
-    # Asked to terminate, tidy up first.
+    # Asked to terminate, tidy up first. Not so in the workers of a bare Pool,
+    # which stops them by that: one that is about to wait would miss it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: signal.signal(
+            signal.SIGTERM, signal.SIG_DFL))
     try:
         sys.exit(main())
     except KeyboardInterrupt:
