@@ -26,6 +26,10 @@ GRACE_SECONDS = 1.0
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that says what is wrong in one line."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False  # of the help, from Python 3.14 on
+
     def error(self, message: str) -> NoReturn:
         say(f"{self.prog}: {describe(ValueError(message))} (see --help)")
         raise SystemExit(2)

@@ -99,6 +99,10 @@ def slow_site(delay: float = 0.2, port: int = 0) -> Iterator[str]:
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that says what is wrong in one line."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False  # of the help, from Python 3.14 on
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 

@@ -131,10 +131,12 @@ class Forms(Folder):
 
     def test_help_of_every_lesson(self) -> None:
         for lesson, ended in at_once(
-                lambda lesson: run_lesson(lesson, "--help", COLUMNS="80"),
+                lambda lesson: run_lesson(
+                    lesson, "--help", COLUMNS="80", FORCE_COLOR="1"),
                 ("", "slow_site", *LESSONS)):
             with self.subTest(lesson=lesson):
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertNotIn("\x1b", ended.stdout)
                 self.assertIn("usage: python -m concur_demo", ended.stdout)
                 self.assertIn("python -m", ended.stdout.split("options:")[1])
                 if lesson in LESSONS:
