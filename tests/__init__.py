@@ -13,6 +13,8 @@ import tempfile
 if (multiprocessing.parent_process() is None
         and signal.getsignal(signal.SIGINT) is signal.SIG_IGN):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # so with nohup, and what a closed terminal does
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Where Python is told to keep no compiled modules, each of the processes that
 # the tests start would compile them all anew. They get a place for them.

@@ -133,7 +133,7 @@ class MapPoolTest(Deadline):
     def test_tasks_that_exit_where_they_are_pickled(self) -> None:
         with self.assertRaisesRegex(RuntimeError, "SystemExit") as raised:
             self.run_all(id, [programs.Exit()], METHODS[0])
-        self.assertIn("programs.Exit", raised.exception.__notes__[0])
+        self.assertIn("programs.Exit", raised.exception.__notes__[-1])
 
     def test_100_megabytes(self) -> None:
         for method in METHODS:
