@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -130,6 +129,7 @@ def sendable(error: BaseException) -> BaseException:
         pickle.loads(pickle.dumps(error))
         return error
     except Exception:
+        import traceback  # here, to start sooner
         text = traceback.format_exception_only(error)
         return RuntimeError("".join(text).strip())
 
@@ -309,6 +309,7 @@ def starting() -> Iterator[None]:
 def stillborn(error: BaseException) -> str:
     """Return in a sentence how the process left us whose start() raised
     the error."""
+    import traceback  # here, to start sooner
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "_launch":
             # Private, but start() forgets it. A fork server, which has
