@@ -116,6 +116,7 @@ def plain_error(error: Exception, deadline: "Deadline") -> OSError:
 
 # Addresses ----------------------------------------------------------
 
+# The user and password of an address that can be fetched.
 LOGIN = re.compile(r"^([^/]*//)[^/?#]*@")
 # What surely holds no password, of an address that may be mistyped.
 START = re.compile(
