@@ -113,16 +113,16 @@ def copy_content(reader: int, writer: int, size: int) -> int:
     """
     copied = 0
     block_size = min(size + 4096, BLOCK)
-    while True:
-        block = os.read(reader, block_size)
+    while block := os.read(reader, block_size):
         copied += len(block)
         # A small file is a matter of calls: this spares it the last read.
         # Not so where the size is unknown, 0, as of what is in /proc.
-        ended = not block or 0 < size <= copied and len(block) < block_size
+        ended = copied == size and len(block) < block_size
         while block:  # a disk that is nearly full takes part of a block
             block = block[os.write(writer, block):]
         if ended:
-            return copied
+            break
+    return copied
 
 
 def named_error(number: int, path: str) -> OSError:
@@ -142,35 +142,31 @@ class Part:
 
     def __init__(self, destination: str, mode: int | None = None) -> None:
         self.destination = destination
-        self.directory = os.path.dirname(destination)
-        self.path = ""  # as long as it has no name
         self.mode = mode
-
-    def new_path(self) -> str:
-        """Return a path that no other file has."""
-        name = f".concur_demo-{os.urandom(8).hex()}.part"
-        return os.path.join(self.directory, name)
-
-    def __enter__(self) -> "Part":
-        mode = 0o666 if self.mode is None else self.mode
-        # Not by suppress(): that, here and in __exit__, is a twentieth of the
-        # time that a small file takes.
+        self.path = ""  # as long as it has no name
+        directory = os.path.dirname(destination) or os.curdir
+        bits = 0o666 if mode is None else mode
         if UNNAMED:
+            # Not by suppress(): for a small file each call counts.
             try:
                 self.descriptor = os.open(
-                    self.directory or os.curdir, os.O_WRONLY | UNNAMED,
-                    mode)
-                return self
+                    directory, os.O_WRONLY | UNNAMED, bits)
+                return
             except OSError:
                 pass  # not every file system has such files
         self.path = self.new_path()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
         try:
-            self.descriptor = os.open(self.path, flags, mode)
+            self.descriptor = os.open(self.path, flags, bits)
         except OSError as error:
-            raise OSError(
-                error.errno, error.strerror, self.directory or os.curdir
-            ) from None
+            raise OSError(error.errno, error.strerror, directory) from None
+
+    def new_path(self) -> str:
+        """Return a path beside the destination that no other file has."""
+        name = f".concur_demo-{os.urandom(8).hex()}.part"
+        return os.path.join(os.path.dirname(self.destination), name)
+
+    def __enter__(self) -> "Part":
         return self
 
     def publish(self, overwrite: bool) -> None:
@@ -190,7 +186,8 @@ class Part:
                 os.link(f"{FILES}/{self.descriptor}",
                         self.path or self.destination,
                         src_dir_fd=self.descriptor)
-            self.close()
+            descriptor, self.descriptor = self.descriptor, -1
+            os.close(descriptor)
             if overwrite:
                 os.replace(self.path, self.destination)
             elif self.path:
@@ -201,17 +198,10 @@ class Part:
             ) from None
         self.path = ""
 
-    def close(self) -> None:
-        """Close the file, once: a second close may hit another's file."""
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
     def __exit__(self, *_: object) -> None:
-        try:
-            self.close()
-        except OSError:
-            pass  # what went wrong before matters more
+        if self.descriptor >= 0:  # a second close might hit another's file
+            with suppress(OSError):  # what went wrong before matters more
+                os.close(self.descriptor)
         if self.path:
             with suppress(OSError):
                 if os.name == "nt":  # where read-only files cannot go
