@@ -98,13 +98,16 @@ def map_threads(
 
     def next_done() -> tuple[Task, Any, BaseException | None]:
         nonlocal taken
-        if outbox.empty():
-            # To wake up for each of many short tasks would take the GIL from
-            # the threads as often: where few came, let some more come.
-            if taken < 8:
-                time.sleep(NAP_SECONDS)
-            taken = 0
         taken += 1
+        try:
+            return outbox.get_nowait()
+        except queue.Empty:
+            pass
+        # To wake up for each of many short tasks would take the GIL from
+        # the threads as often: where few came, let some more come.
+        if taken < 8:
+            time.sleep(NAP_SECONDS)
+        taken = 0
         # A signal that comes just before Python begins to wait for a lock
         # does not end that wait: no wait may be for ever.
         while True:
