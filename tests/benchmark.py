@@ -12,7 +12,6 @@ rows that end in -scale compare the cost for each at two sizes of the work.
 
 import contextlib
 import functools
-import html.parser
 import multiprocessing
 import os
 import shutil
@@ -21,7 +20,6 @@ import socket
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -38,8 +36,9 @@ from concur_demo.primes import sum_primes_up_to
 from concur_demo.primes_pool import (
     LIMITS, equal_pieces, sum_piece, whole_sums)
 from concur_demo.slow_site import slow_site
-from concur_demo.worker_pool import map_pool
+from concur_demo.titles_threads import title_of
 from concur_demo.whole_files import copy_file
+from concur_demo.worker_pool import map_pool
 from concur_demo.worker_threads import map_threads
 
 from .side_by_side import (
@@ -241,29 +240,6 @@ def site() -> Iterator[str]:
         mine.close()
 
 
-class TitleParser(html.parser.HTMLParser):
-    """Collects the title of a page."""
-
-    title, inside = "", False
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.inside = tag == "title"
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.title += data
-
-
-def title_by_parser(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
-        parser = TitleParser()
-        parser.feed(response.read().decode())
-    return parser.title
-
-
 @rows("titles-wait")
 def titles_wait() -> list[Row]:
     with slow_site(0.2) as slow:
@@ -286,7 +262,7 @@ def titles_cpu() -> list[Row]:
         return compare(
             "titles-cpu", "CPU, 200 pages of 20 KB; urlopen and HTMLParser",
             0.7, 5, (cpu, titles, fetch_title, 200),
-            (cpu, titles, title_by_parser, 200),
+            (cpu, titles, title_of, 200),
             tenth=(cpu, titles, fetch_title, 20))
 
 
@@ -296,7 +272,7 @@ def titles_large() -> list[Row]:
         return compare(
             "titles-large", "a page of 5 MB; urlopen and HTMLParser", 0.10, 5,
             (elapsed, fetch_title, f"{address}/front/{5 * MB}"),
-            (elapsed, title_by_parser, f"{address}/front/{5 * MB}"),
+            (elapsed, title_of, f"{address}/front/{5 * MB}"),
             tenth=(elapsed, fetch_title, f"{address}/front/{MB // 2}"))
 
 
