@@ -200,7 +200,8 @@ def codec_of(label: str) -> str:
 def find_title(texts: Iterable[str], xhtml: bool = False) -> str:
     """Return the title of the page in these pieces, "" if none.
 
-    In XHTML, tags such as <script src="a.js"/> have no end tag.
+    In XHTML, tags such as <script src="a.js"/> have no end tag; comments
+    and CDATA in a title are taken for text, though.
     """
     finder = TitleFinder(xhtml)
     for text in texts:
@@ -304,8 +305,8 @@ BREAKOUT = frozenset(
 TABLE_PARTS = frozenset("caption table tbody td tfoot th thead tr".split())
 # Those that likely hold an <svg> or <math> when their end tag is in it.
 PARENTS = BREAKOUT - {"body", "head"} | TABLE_PARTS | set(
-    "a article aside button details dialog fieldset figcaption figure "
-    "footer header label main nav section summary".split())
+    "a address article aside button details dialog fieldset figcaption "
+    "figure font footer header label main nav section summary".split())
 HTML_IN_MATH = ("mi", "mo", "mn", "ms", "mtext")
 
 
@@ -337,6 +338,8 @@ class TitleFinder:
     issues 118350, 137836), and unclosed tags cost them quadratic time
     (135462, 153030); it gets whole tags only. One rule is left out: the
     tag <frameset> can do away with every title that is after or in <body>.
+    One is guessed, as open elements of HTML are not kept: which end tags
+    end an <svg> or <math> that has no end tag of its own.
     """
 
     def __init__(self, xhtml: bool = False) -> None:

@@ -30,6 +30,7 @@ from .page_title import CONTROLS, decode, find_title, tidy
 MAX_REDIRECTS = 20           # as many as browsers follow
 MAX_PAGE = 16 * 2**20        # bytes looked through for a title, unpacked
 PIECE = 2**16                # bytes, the most that are read at once
+SLICE = 2**12                # bytes, the most that are looked at at once
 
 
 def fetch_title(url: str, timeout: float = 10.0) -> str:
@@ -48,7 +49,12 @@ def fetch_title(url: str, timeout: float = 10.0) -> str:
     deadline = Deadline(timeout)
     try:
         with open_page(url, deadline) as response:
-            return read_title(response, deadline)
+            title = read_title(response, deadline)
+            if not title and response.headers.defects:
+                # After a line that is no header, http.client takes the rest
+                # for no headers either, such as that the page is packed.
+                raise OSError("the answer's headers are not valid HTTP")
+            return title
     except (OSError, http.client.HTTPException) as error:
         raise plain_error(error, deadline) from None
 
@@ -62,13 +68,19 @@ def read_title(response: http.client.HTTPResponse,
         return ""
     deadline.awaited = "title"
     content_type = response.headers.get_all("Content-Type", [""])[-1]
-    kind = re.split("[;,]", content_type)[0].strip().lower()
-    if kind not in ("", "text/html", "application/xhtml+xml"):
+    kind = re.split(r"[;,\s]", content_type.strip())[0].lower()
+    if kind not in PAGE_TYPES:
         raise ValueError(f"not a web page but {token(kind)}")
     codings = ",".join(response.headers.get_all("Content-Encoding", []))
     pieces = unpack(read_pieces(response), codings.lower())
     return find_title(decode(limit(pieces, deadline), content_type),
                       xhtml=kind == "application/xhtml+xml")
+
+
+# The last ones tell nothing; then browsers look at the page itself:
+# https://mimesniff.spec.whatwg.org/#mime-type-sniffing-algorithm
+PAGE_TYPES = ("text/html", "application/xhtml+xml",
+              "", "*/*", "unknown/unknown", "application/unknown")
 
 
 def status_line(response: http.client.HTTPResponse) -> str:
@@ -106,7 +118,8 @@ def plain_error(error: Exception, deadline: "Deadline") -> OSError:
         return OSError("the page ends half-way")
     if (isinstance(cause, http.client.LineTooLong)
             or type(cause) is http.client.HTTPException):
-        return OSError("the answer has more or longer headers than allowed")
+        return OSError("the answer has more headers or longer lines than "
+                       "allowed")
     if isinstance(cause, http.client.InvalidURL):
         return OSError("the proxy's address cannot be used (see http_proxy)")
     if isinstance(cause, http.client.HTTPException):
@@ -154,6 +167,9 @@ def parse_address(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)
         port = parts.port
+        host = parts.netloc.rpartition("@")[2]
+        if "[" in host and not IPV6.fullmatch(host):
+            raise ValueError
     except ValueError:
         raise ValueError("not a valid address: look at its host and port"
                          ) from None
@@ -175,8 +191,12 @@ def parse_address(url: str) -> tuple[str, str, str]:
     return origin, path, login
 
 
+IPV6 = re.compile(r"\[[0-9a-f]*:[0-9a-f:.]*\](:[0-9]*)?", re.IGNORECASE)
+
+
 def host_name(host: str) -> str:
-    """Return the name of a host as sent: ASCII, and IPv6 in brackets."""
+    """Return the name of a host as sent: ASCII (by IDNA 2003, as Python has
+    it), and IPv6 in brackets."""
     if re.fullmatch(r"[0-9a-f.]*:[0-9a-f.:]*", host, re.I):
         return f"[{host}]"
     try:
@@ -241,9 +261,9 @@ def open_page(url: str, deadline: Deadline) -> http.client.HTTPResponse:
 def redirected(url: str, target: str) -> str:
     """Return where the header "Location: target" leads from url."""
     # http.client takes the header's bytes for Latin-1, and leaves it the
-    # white space around them
-    target = quote(target.strip(" \t\r\n"), string.punctuation,
-                   encoding="latin-1")
+    # white space around them and, as browsers do not, that within
+    target = re.sub("[\t\r\n]", "", target).strip(" ")
+    target = quote(target, string.punctuation, encoding="latin-1")
     try:
         with contextlib.suppress(ValueError):   # parse_address says why
             target = urljoin(url, target)
@@ -394,7 +414,7 @@ class TimedResponse(http.client.HTTPResponse):
     def begin(self, **options: Any) -> None:
         """Read the answer's head; http.client skips no more than 100."""
         super().begin(**options)
-        while self.status in (102, 103):
+        while 100 <= self.status < 200 and self.status != 101:
             self.headers = None     # type: ignore
             super().begin(**options)
 
@@ -435,16 +455,22 @@ def read_pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
         raise http.client.IncompleteRead(b"", response.length)
 
 
+# All of https://www.iana.org/assignments/http-parameters/ that web pages are
+# packed as. Browsers ignore others, such as "utf-8", which some send.
+CODINGS = ("gzip", "x-gzip", "deflate", "compress", "x-compress", "br",
+           "zstd", "dcb", "dcz")
+
+
 def unpack(pieces: Iterable[bytes], codings: str) -> Iterator[bytes]:
     """Yield the body without its Content-Encoding, a little at a time."""
-    coding = ", ".join(one for one in re.split("[, \t]+", codings)
-                       if one not in ("", "identity"))
+    coding = ", ".join(
+        one for one in re.split(r"[,\s]+", codings) if one in CODINGS)
     if not coding:
         yield from pieces
         return
     if coding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"the page is packed as {token(coding)}, which "
-                         "cannot be read here")
+        raise ValueError(f"the page is packed as {coding}, which cannot be "
+                         "read here")
     unpacker, ended = None, False
     for piece in pieces:
         while piece:
@@ -468,11 +494,13 @@ def unpack(pieces: Iterable[bytes], codings: str) -> Iterator[bytes]:
 
 
 def limit(pieces: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
-    """Yield the pieces, as long as there is time and not too many."""
+    """Yield the pieces, in small ones, as there is time for little more
+    than one that is hard to parse; and not too many."""
     seen = 0
     for piece in pieces:
-        deadline.left()
         seen += len(piece)
         if seen > MAX_PAGE:
             raise ValueError(f"no title in the first {MAX_PAGE >> 20} MiB")
-        yield piece
+        for start in range(0, len(piece), SLICE):
+            deadline.left()
+            yield piece[start:start + SLICE]

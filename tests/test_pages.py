@@ -158,6 +158,7 @@ TITLES = {
     "<form><svg></form><title>a</title></svg><title>b</title>": "b",
     "<select><option><title>a</title>": "a",
     "<svg><font><title>a</title></svg><title>b</title>": "b",
+    "<font><svg></font><title>a</title>": "a",
     "<svg><font color=red><title>a</title></svg>": "a",
     "<div><svg></div><title>a</title>": "a",
     "<svg></path><title>a</title></svg><title>b</title>": "b",
@@ -457,6 +458,9 @@ class AnswerTest(SiteTest):
                 "/xhtml": "Hello",
                 "/xhtml-script": "Hello",
                 "/two-types": "\u00e9",
+                "/any-type": "Hello",
+                "/no-semicolon": "Hello",
+                "/interim": "Hello",
                 "/early-hints": "Hello",
                 "/204": "",
                 "/empty": "",
@@ -466,6 +470,9 @@ class AnswerTest(SiteTest):
                 "/x-gzip": "Hello",
                 "/gzip-chunks": "Hello",
                 "/twice-packed": "Hello",
+                "/folded-gzip": "Hello",
+                "/packed-as-nothing": "Hello",
+                "/junk": "Hello",
                 "/deflate": "Hello",
                 "/bare-deflate": "Hello",
                 "/chunks": "Hello",
@@ -477,6 +484,7 @@ class AnswerTest(SiteTest):
                 "/moved": "Hello",
                 "/see-other": "Hello",
                 "/to-spaces": "Hello",
+                "/to-tabs": "Hello",
                 "/moved-for-good": "Hello",
                 "/endless-redirect": "Hello",
                 "/to-unicode": "caf\u00e9 au lait",
@@ -504,6 +512,7 @@ class AnswerTest(SiteTest):
                 "/not-http": "not valid HTTP",
                 "/binary": "not valid HTTP",
                 "/old-http": "not valid HTTP",
+                "/gzip-after-junk": "headers are not valid HTTP",
                 "/close": "broke the connection",
                 "/reset": "broke the connection",
                 "/reset-in-headers": "broke the connection",
@@ -552,6 +561,14 @@ class AnswerTest(SiteTest):
         for path in ("/endless-continue", "/endless-hints"):
             self.refused(self.site.url + path,
                          "headers|^no answer within 0.4 s$", timeout=SHORT)
+
+    def test_a_piece_that_is_hard_to_parse_outlasts_no_deadline(self) -> None:
+        deadline = pages.Deadline(LONG)
+        pieces = pages.limit([bytes(pages.PIECE)], deadline)
+        next(pieces)
+        deadline.end = 0.0
+        with self.assertRaises(TimeoutError):
+            next(pieces)
 
     def test_redirects_share_the_deadline(self) -> None:
         def slow(visit: hostile_site.Visit) -> None:
@@ -780,6 +797,8 @@ class AddressTest(unittest.TestCase):
                 "http://" + "a" * 64 + ".org": "host name",
                 "http://" + "\u00e9" * 99999: "host name",
                 "http://[::1/": "host and port",
+                "http://[::1]x:1/": "host and port",
+                "http://[v1.a]/": "host and port",
                 "http://h:x/": "host and port",
                 "http://h:99999/": "host and port",
                 "http://me:se/secret@h/": "host and port",
