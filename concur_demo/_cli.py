@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import re
 import shutil
 import signal
 import sys
@@ -102,7 +101,8 @@ def seconds(text: str) -> float:
         number = 0.0
     if not 0 < number <= threading.TIMEOUT_MAX:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of seconds above 0")
+            f"{text!r} is not a number of seconds above 0, and at most "
+            f"{threading.TIMEOUT_MAX:.0f}")
     return number
 
 
@@ -197,7 +197,8 @@ def say_error(lesson: str, task: str, error: str) -> None:
     """Tell what went wrong with a task, on standard error."""
     task = printable(task) or "''"
     # describe() tells what is wrong, and then where
-    if not re.search(rf"(^|: |/){re.escape(task)}(: |$)", error):
+    told = f": {error}: "
+    if f": {task}: " not in told and f"/{task}: " not in told:
         error = f"{task}: {error}"
     say(f"{lesson}: {error}")
 
