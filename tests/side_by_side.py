@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -12,16 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from concur_demo import _cli
 from concur_demo._machine import this_machine
+from concur_demo._text import describe
+from concur_demo.worker_pool import map_pool
 
 # A function that measures what something costs, in seconds or bytes, and
 # its arguments: (elapsed, sum, [1, 2, 3]).
 Cost = tuple[Any, ...]
 Pairs = list[tuple[float, float]]   # (our cost, theirs)
-Cells = dict[str, str | float | None]
+Cells = dict[str, Any]   # a row's figures and outcome, by their names
 
 LONGEST = 300.0   # seconds that one process may take
 
@@ -44,17 +47,23 @@ class Row:
         ratios = [theirs / ours if self.at_least else ours / theirs
                   for ours, theirs in self.pairs]
         ours, theirs = map(statistics.median, zip(*self.pairs))
-        low, _, high = statistics.quantiles(2 * ratios, method="inclusive")
+        low, _, high = statistics.quantiles(
+            ratios if len(ratios) > 1 else 2 * ratios, method="inclusive")
         ratio, noise = statistics.median(ratios), high - low
         beyond = (self.limit - ratio) * (1 if self.at_least else -1)
         return {
             "name": self.name, "ours": ours, "against": theirs,
-            "unit": self.unit, "ratio": ratio,
-            "target": f"{'>=' if self.at_least else '<='} {self.limit:.2f}",
-            "noise": noise, "growth": self.growth, "outcome":
-            "met" if beyond <= 0 else
+            "unit": self.unit, "ratio": ratio, "limit": self.limit,
+            "at_least": self.at_least, "noise": noise, "growth": self.growth,
+            "outcome": "met" if beyond <= 0 else
             "within noise" if beyond <= noise else "missed",
             "what": self.what}
+
+
+def unmeasured(name: str, outcome: str, why: object) -> Cells:
+    """Return the cells of a row for which there are no figures."""
+    return dict.fromkeys(Row("", "", 0.0, [(1.0, 1.0)]).cells()) | {
+        "name": name, "outcome": outcome, "what": str(why)}
 
 
 class Skipped(Exception):
@@ -154,32 +163,22 @@ class Costs(NamedTuple):
 def costs_in_child(work: Callable[[int], object], number: int) -> Costs:
     """Return the costs of work(number), in a new process."""
     peak_memory()   # if it is Skipped, then here
-    context = multiprocessing.get_context("spawn")
-    pipe, childs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=send_costs, args=(childs, work, number), daemon=True)
-    process.start()
-    childs.close()
-    try:
-        if not pipe.poll(LONGEST):
-            raise TimeoutError(f"not done within {LONGEST:g} s")
-        costs: Costs = pipe.recv()
-        return costs
-    except EOFError:
-        raise ChildProcessError("the process that measures died") from None
-    finally:
-        process.kill()
-        process.join()
-        pipe.close()
+    spawn = multiprocessing.get_context("spawn")
+    [(_, costs)] = map_pool(
+        functools.partial(costs_of, work), [number], 1, spawn.Pool)
+    return costs
 
 
-def send_costs(
-    pipe: Connection, work: Callable[[int], object], number: int
-) -> None:
-    before = peak_memory()
+def costs_of(work: Callable[[int], object], number: int) -> Costs:
+    """Return the costs of work(number), in this process."""
+    start = peak_memory()
+    # What the work takes shows only where no memory is free in the heap.
+    ballast = []
+    while (before := peak_memory()) < start + 2**20:
+        ballast.append([bytes(size) for size in range(16, 2000, 16)])
     seconds = elapsed(work, number)
     peak = peak_memory()
-    pipe.send(Costs(seconds, peak, peak - before))
+    return Costs(seconds, peak, peak - before)
 
 
 def peak_memory() -> int:
@@ -218,33 +217,34 @@ def amount(value: float, unit: str) -> str:
 
 def line(cells: Cells) -> str:
     """Return a row as a line of text."""
-    if "ratio" not in cells:
-        return "{name:13} {outcome}".format(**cells)
-    forms: dict[str, Callable[[Any], str]] = {
-        "ours": lambda value: amount(value, str(cells["unit"])),
-        "against": lambda value: amount(value, str(cells["unit"])),
-        "ratio": "{:.2f}".format, "noise": "{:.2f}".format,
-        "growth": lambda value: "-" if value is None else f"{value:.1f}"}
-    return LINE.format(**{
-        name: forms.get(name, str)(value) for name, value in cells.items()})
+    if cells["ratio"] is None:
+        return "{name:13} {outcome}: {what}".format(**cells)
+    growth, sign = cells["growth"], ">=" if cells["at_least"] else "<="
+    return LINE.format(**cells | {
+        "ours": amount(cells["ours"], cells["unit"]),
+        "against": amount(cells["against"], cells["unit"]),
+        "ratio": f"{cells['ratio']:.2f}", "noise": f"{cells['noise']:.2f}",
+        "target": f"{sign} {cells['limit']:.2f}",
+        "growth": "-" if growth is None else f"{growth:.1f}"})
 
 
-def measured(names: Sequence[str]) -> Iterator[Cells]:
+def measured(
+    names: Sequence[str], progress: Callable[[str], None]
+) -> Iterator[Cells]:
     """Yield the rows of these names as they are done."""
     for measure in dict.fromkeys(MEASURES[name] for name in names):
         mine = [name for name in names if MEASURES[name] is measure]
-        if sys.stderr.isatty():
-            print(*mine, "...", end="\r", file=sys.stderr, flush=True)
+        progress(", ".join(mine))
         try:
-            for row in measure():
-                if row.name in mine:
-                    yield row.cells()
+            found = [row.cells() for row in measure() if row.name in mine]
         except Skipped as reason:
-            for name in mine:
-                yield {"name": name, "outcome": f"skipped: {reason}"}
+            found = [unmeasured(name, "skipped", reason) for name in mine]
         except Exception as error:   # the others are measured all the same
-            yield {"name": ", ".join(mine), "outcome":
-                   f"failed: {type(error).__name__}: {error}"}
+            why = f"{type(error).__name__}: {describe(error)}"
+            found = [unmeasured(name, "failed", why) for name in mine]
+        finally:
+            progress("")
+        yield from found
 
 
 def known(text: str) -> list[str]:
@@ -256,33 +256,31 @@ def known(text: str) -> list[str]:
     return text.split(",")
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong in one line."""
-
-    def error(self, message: str) -> Any:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; return 1 if a row of it is missed or failed."""
-    parser = Parser(
+    parser = _cli.Parser(
         prog="benchmark", usage="python -m tests.benchmark [options]")
     parser.add_argument(
         "--only", action="extend", type=known, metavar="NAME,NAME...",
         help=f"measure these rows; there are {', '.join(MEASURES)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(argv)
-    if not options.json:
-        names = [word.strip("{}").split(":")[0] for word in LINE.split()]
-        print(this_machine(), LINE.format(**dict(zip(names, names))),
-              sep="\n", flush=True)
-    found = []
-    for cells in measured(list(dict.fromkeys(options.only or MEASURES))):
-        found.append(cells)
+
+    def command() -> int:
+        options = parser.parse_args(argv)
         if not options.json:
-            print(line(cells), flush=True)
-    if options.json:
-        print(json.dumps(
-            {"machine": this_machine()._asdict(), "rows": found}, indent=2))
-    return int(any(str(cells["outcome"]).startswith(("missed", "failed"))
-                   for cells in found))
+            names = [word.strip("{}").split(":")[0] for word in LINE.split()]
+            _cli.emit(f"{this_machine()}\n"
+                      + LINE.format(**dict(zip(names, names))))
+        found = []
+        for cells in measured(list(dict.fromkeys(options.only or MEASURES)),
+                              _cli.progress(quiet=False)):
+            found.append(cells)
+            if not options.json:
+                _cli.emit(line(cells))
+        if options.json:
+            _cli.emit(json.dumps({"machine": this_machine()._asdict(),
+                                  "rows": found}, indent=2))
+        return int(any(cells["outcome"] in ("missed", "failed")
+                       for cells in found))
+
+    return _cli.ended(parser.prog, command)

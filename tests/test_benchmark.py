@@ -3,6 +3,10 @@
 import contextlib
 import io
 import json
+import multiprocessing
+import os
+import signal
+import sys
 import unittest
 from unittest import mock
 
@@ -23,6 +27,15 @@ def run(*argv: str) -> tuple[int, str, str]:
         except SystemExit as ended:
             status = int(ended.code or 0)
     return status, out.getvalue(), err.getvalue()
+
+
+def keep(number: int) -> None:
+    """Keep so many bytes for a moment, in objects of a kilobyte."""
+    len([bytes(1000) for _ in range(number // 1000)])
+
+
+def fail(number: int) -> None:
+    raise OSError(number, "of no use")
 
 
 def row(name: str, pairs: side_by_side.Pairs, limit: float = 1.0,
@@ -101,6 +114,30 @@ class BenchmarkTest(unittest.TestCase):
         self.assertEqual((status, skipped), (1, 0))
         self.assertIn("failed: OSError: no room", out)
         self.assertIn("skipped: one core", out)
+
+    def test_rows_without_figures_have_the_same_cells(self) -> None:
+        self.assertEqual(
+            list(side_by_side.unmeasured("a", "skipped", "one core")),
+            list(row("a", [(1.0, 1.0)])))
+
+    def test_costs_in_a_child(self) -> None:
+        try:
+            costs = side_by_side.costs_in_child(keep, 2_000_000)
+        except side_by_side.Skipped as reason:
+            self.skipTest(str(reason))
+        self.assertGreater(costs.growth, 1_500_000)
+        self.assertLess(costs.growth, 3_000_000)
+        with self.assertRaisesRegex(OSError, "of no use"):
+            side_by_side.costs_in_child(fail, 5)
+
+    @unittest.skipIf(sys.platform == "win32", "no signal for one process")
+    def test_the_site_leaves_ctrl_c_to_us(self) -> None:
+        """A terminal sends it to all processes."""
+        with benchmark.site():
+            [process] = multiprocessing.active_children()
+            os.kill(process.pid or 0, signal.SIGINT)
+            process.join(0.5)  # which it would have ended by then
+            self.assertTrue(process.is_alive())
 
 
 if __name__ == "__main__":
