@@ -10,6 +10,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import socket
 import threading
 import time
 import traceback
@@ -137,7 +138,8 @@ class Child:
 
         def give_up() -> None:
             late.set()
-            self.process.kill()  # ends every wait, even in mid-message
+            self.process.kill()  # ends every wait, even in mid-message,
+            hang_up(self.connection)  # and this if others hold the pipe
 
         timer = threading.Timer(self.timeout, give_up)
         timer.daemon = True  # or Ctrl-C in its start() would wait for it
@@ -160,6 +162,15 @@ class Child:
             timer.cancel()
             if timer.is_alive():
                 timer.join()
+
+
+def hang_up(connection: Connection) -> None:
+    """End every wait at a pipe, even if a process that our child started
+    has kept its end."""
+    if isinstance(connection, Connection):  # a socket, but not on Windows
+        with contextlib.suppress(OSError), socket.socket(
+                fileno=os.dup(connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class Talk(NamedTuple):

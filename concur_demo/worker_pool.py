@@ -125,13 +125,13 @@ def run_task(call: Sealed) -> Sealed:
 
 def sendable(error: BaseException) -> BaseException:
     """Return the error; if pickle cannot send it, one that tells it."""
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:
-        import traceback  # here, to start sooner
-        text = traceback.format_exception_only(error)
-        return RuntimeError("".join(text).strip())
+    with contextlib.suppress(Exception):
+        # an exception may say that something else is to be made of it
+        if isinstance(pickle.loads(pickle.dumps(error)), BaseException):
+            return error
+    import traceback  # here, to start sooner
+    text = traceback.format_exception_only(error)
+    return RuntimeError("".join(text).strip())
 
 
 def opened(answer: Sealed) -> Any:
@@ -193,6 +193,13 @@ class Team:
         self.pool = pool
         self.processes = processes  # more may be put on the list
         self.add(worker_processes(pool))
+        # These three are private as well. Without one of its own threads,
+        # as when there is no memory for a result, Pool waits for ever.
+        handlers = [getattr(pool, f"_{name}_handler", None)
+                    for name in ("worker", "task", "result")]
+        self.threads = [one for one in handlers
+                        if isinstance(one, threading.Thread)]
+        self.workers_retire = bool(getattr(pool, "_maxtasksperchild", None))
         self.looked = self.started = time.monotonic()
         if self.processes:
             # A process of which we know nothing may have died with a lock
@@ -213,10 +220,13 @@ class Team:
         alive = worker_processes(self.pool)
         for process in list(self.processes):
             if process not in alive and process.exitcode is not None:
-                if process.exitcode != RETIRED:
+                if process.exitcode != RETIRED or not self.workers_retire:
                     return obituary(process)
                 self.processes.remove(process)
         self.add(alive)
+        for thread in self.threads:
+            if not thread.is_alive():
+                return f"the pool cannot go on: its {thread.name} died"
         if now < self.started + START_SECONDS or self.first_task.ready():
             return None
         return f"no worker process answered for {START_SECONDS:g} s"

@@ -1,6 +1,7 @@
 """Work for other processes, which import it by name, and commands that
 work until a test does something to them."""
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -68,6 +69,13 @@ class Unsendable(Exception):
         self.lock = threading.Lock()
 
 
+class Nothing(Exception):
+    """An exception that becomes None where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict().get, ("not there",)
+
+
 class OneWay(Exception):
     """An exception that can be pickled, but not unpickled."""
 
@@ -115,6 +123,10 @@ def raise_keyboard_interrupt(task: object) -> None:
     raise KeyboardInterrupt
 
 
+def raise_nothing(task: object) -> None:
+    raise Nothing("became None")
+
+
 def raise_unsendable(task: object) -> None:
     raise Unsendable("cannot be pickled")
 
@@ -142,6 +154,17 @@ def die_in_the_middle(
     parents.close()
     os.write(mine.fileno(), HALF_A_MESSAGE)
     os._exit(3)
+
+
+def leave_the_pipe_to_another(
+    mine: Connection, parents: Connection, work: object
+) -> None:
+    """End, but leave a process that keeps the pipe until we hang up."""
+    parents.close()
+    if os.fork() == 0:
+        with contextlib.suppress(EOFError, OSError):
+            mine.recv()
+        os._exit(0)
 
 
 def say_nothing(mine: Connection, parents: Connection, work: object) -> None:

@@ -101,6 +101,14 @@ class PipeTest(Deadline):
                 exchange_greetings(child)
             self.assertLess(time.monotonic() - began, 5)
 
+    @unittest.skipUnless(POSIX, "forks")
+    def test_a_child_that_leaves_the_pipe_to_another(self) -> None:
+        for _ in self.each_method():
+            with self.assertRaises(TimeoutError), \
+                    Child(program=programs.leave_the_pipe_to_another,
+                          timeout=0.3) as child:
+                exchange_greetings(child)
+
     @unittest.skipUnless(POSIX, "signals are of POSIX")
     def test_a_child_that_stops_in_the_middle_of_a_message(self) -> None:
         with self.assertRaises(TimeoutError), \

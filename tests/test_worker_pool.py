@@ -104,6 +104,7 @@ class MapPoolTest(Deadline):
             (programs.trap, ValueError, "not a number"),
             (programs.raise_unsendable, RuntimeError,
              "Unsendable: cannot be pickled"),
+            (programs.raise_nothing, RuntimeError, "Nothing: became None"),
             (programs.raise_one_way, RuntimeError,
              "OneWay: cannot be unpickled"),
             (programs.raise_stop_iteration, RuntimeError, "StopIteration"),
@@ -149,7 +150,7 @@ class MapPoolTest(Deadline):
 
     def test_a_worker_that_exits(self) -> None:
         for method in METHODS:
-            for status in (0, 3):
+            for status in (0, 3, worker_pool.RETIRED):
                 with self.subTest(method, status=status), \
                         self.assertRaisesRegex(
                             ChildProcessError,
@@ -337,6 +338,23 @@ class PoolFactoryTest(Deadline):
         with self.assertRaisesRegex(ChildProcessError, "SIGKILL"):
             list(map_pool(programs.square_or_die, endless(
                 *range(10), -signal.SIGKILL), 2, factory))
+
+    def test_a_worker_that_cannot_be_replaced(self) -> None:
+        class Poor(multiprocessing.pool.Pool):
+            started = itertools.count(1)
+
+            @staticmethod
+            def Process(*args: Any, **options: Any) -> Any:
+                if next(Poor.started) > 2:
+                    raise OSError("Too many open files")
+                return multiprocessing.pool.Pool.Process(*args, **options)
+        factory = functools.partial(Poor, maxtasksperchild=1)
+        with mock.patch.object(threading, "excepthook") as told, \
+                self.assertRaisesRegex(ChildProcessError, "cannot go on: its "
+                                       r"Thread-\d+ \(_handle_workers\) died"):
+            for _ in map_pool(programs.square_or_die, endless(), 2, factory):
+                pass
+        self.assertEqual(told.call_args[0][0].exc_type, OSError)
 
     def test_workers_that_retire_unseen_are_an_error_but_no_hang(
             self) -> None:
