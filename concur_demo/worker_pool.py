@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.context import BaseContext
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
 
 from .worker_threads import AHEAD, in_completion_order, shown
@@ -104,7 +105,9 @@ class Sealed:
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
-            return Sealed, (None, self.data or pickle.dumps(self.value))
+            # As Pool does it, which knows how to send a pipe or a socket.
+            return Sealed, (
+                None, self.data or bytes(ForkingPickler.dumps(self.value)))
         except Exception:
             raise
         except BaseException as error:  # Pool would not survive it

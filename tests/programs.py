@@ -107,6 +107,12 @@ def trap(task: object) -> Trap:
     return Trap()
 
 
+def greet(pipe: Connection) -> None:
+    """Send a greeting through a pipe that is the task."""
+    pipe.send("hello")
+    pipe.close()
+
+
 def raise_value_error(task: object) -> None:
     raise ValueError("wrong value")
 

@@ -136,6 +136,15 @@ class MapPoolTest(Deadline):
             self.run_all(id, [programs.Exit()], METHODS[0])
         self.assertIn("programs.Exit", raised.exception.__notes__[-1])
 
+    def test_a_pipe_for_a_task(self) -> None:
+        for method in METHODS:
+            with self.subTest(method):
+                mine, theirs = multiprocessing.Pipe()
+                with mine, theirs:
+                    self.run_all(programs.greet, [theirs], method)
+                    self.assertTrue(mine.poll(10))
+                    self.assertEqual(mine.recv(), "hello")
+
     def test_100_megabytes(self) -> None:
         for method in METHODS:
             with self.subTest(method):
