@@ -25,10 +25,14 @@ BLOCK = 1 << 20  # bytes read at once: few calls, yet little memory
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change newlines
 CHMOD_FD = os.chmod in os.supports_fd  # not on Windows
 NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs
+READ = os.O_RDONLY | BINARY | NONBLOCK  # open() would wait at a FIFO
+# From file to file, as shutil does; elsewhere it sends to sockets only.
+SENDFILE = sys.platform == "linux"
 # On Linux a file can be made without a name, and given one later: see
 # https://man7.org/linux/man-pages/man2/open.2.html on O_TMPFILE.
 FILES = "/proc/self/fd"
-UNNAMED: int = getattr(os, "O_TMPFILE", 0) if os.path.isdir(FILES) else 0
+UNNAMED: int = (os.O_WRONLY | getattr(os, "O_TMPFILE", 0)
+                if os.path.isdir(FILES) else 0)
 
 
 def copy_file(
@@ -47,8 +51,7 @@ def copy_file(
     """
     source, destination = os.fsdecode(source), os.fsdecode(destination)
     check_regular(os.stat(source), source)  # opening a device may do things
-    # Another file may have come in its place: open() waits at a FIFO.
-    reader = os.open(source, os.O_RDONLY | BINARY | NONBLOCK)
+    reader = os.open(source, READ)  # perhaps of another, come in its place
     try:
         status = os.fstat(reader)
         check_regular(status, source)
@@ -109,19 +112,22 @@ def check_destination(
 def copy_content(reader: int, writer: int, size: int) -> int:
     """Copy from one descriptor to another; return the number of bytes.
 
-    `size` is the number expected: a small file needs a small buffer only.
+    `size` is the number expected, or 0 if it is not known.
     """
     copied = 0
-    block_size = min(size + 4096, BLOCK)
-    while block := os.read(reader, block_size):
+    if SENDFILE and 0 < size < BLOCK:
+        # A small file takes one call, as each gives the GIL away and may have
+        # to wait to get it back. Less than was asked for is the end.
+        try:
+            copied = os.sendfile(writer, reader, None, BLOCK)
+        except OSError:
+            pass  # it may be that this file system cannot
+        if copied == size:
+            return copied
+    while block := os.read(reader, min(size + 4096, BLOCK)):
         copied += len(block)
-        # A small file is a matter of calls: this spares it the last read.
-        # Not so where the size is unknown, 0, as of what is in /proc.
-        ended = copied == size and len(block) < block_size
         while block:  # a disk that is nearly full takes part of a block
             block = block[os.write(writer, block):]
-        if ended:
-            break
     return copied
 
 
@@ -144,13 +150,14 @@ class Part:
         self.destination = destination
         self.mode = mode
         self.path = ""  # as long as it has no name
-        directory = os.path.dirname(destination) or os.curdir
         bits = 0o666 if mode is None else mode
         if UNNAMED:
-            # Not by suppress(): for a small file each call counts.
+            # With neither os.path.dirname() nor suppress(): what Python does
+            # between two system calls keeps other threads from theirs, and
+            # that is what many small files take their time for.
+            directory = destination[:destination.rfind("/") + 1] or os.curdir
             try:
-                self.descriptor = os.open(
-                    directory, os.O_WRONLY | UNNAMED, bits)
+                self.descriptor = os.open(directory, UNNAMED, bits)
                 return
             except OSError:
                 pass  # not every file system has such files
@@ -159,7 +166,8 @@ class Part:
         try:
             self.descriptor = os.open(self.path, flags, bits)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, directory) from None
+            raise OSError(error.errno, error.strerror,
+                          os.path.dirname(self.path) or os.curdir) from None
 
     def new_path(self) -> str:
         """Return a path beside the destination that no other file has."""

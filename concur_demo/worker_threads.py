@@ -105,7 +105,7 @@ def map_threads(
             pass
         # To wake up for each of many short tasks would take the GIL from
         # the threads as often: where few came, let some more come.
-        if taken < 8:
+        if taken < AHEAD // 2:
             time.sleep(NAP_SECONDS)
         taken = 0
         # A signal that comes just before Python begins to wait for a lock

@@ -364,7 +364,8 @@ def copy_small() -> list[Row]:
         raise Skipped("there is no cp command")
     with sample_files(5_000, 4096) as files:
         ours(files, 1)
-        best = min((1, 2, 4), key=lambda workers: ours(files, workers))
+        best = min((1, 2, 4), key=lambda workers: min(
+            ours(files, workers) for _ in range(2)))
         return compare(
             "copy-small", f"5 000 files of 4 KB on {best} threads; cp",
             1.25, 7, (ours, files, best), (theirs, files),

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -260,6 +260,13 @@ class Sources(Files):
         self.assertIn(repr(str(self.source)), printed)
         self.assertEqual(self.names(), ["source"])
 
+    def each_way(self) -> Iterator[None]:
+        """Copy by sendfile(), where that is done, and without it."""
+        for way in {False, whole_files.SENDFILE}:
+            with self.subTest(sendfile=way), \
+                    mock.patch.object(whole_files, "SENDFILE", way):
+                yield
+
     def between_blocks(self, change: Callable[[], object]) -> Any:
         """Have a copy in progress do this after its first block."""
         real, reads = os.read, itertools.count(1)
@@ -291,6 +298,32 @@ class Sources(Files):
         with self.between_blocks(grow):
             copied = copy_file(self.source, self.destination)
         self.assertEqual(copied, len(content))
+        self.assertEqual(self.destination.read_bytes(), content)
+
+    def test_a_small_one_becomes_another_size(self) -> None:
+        for size in (50, 200, 3 * BLOCK):
+            for _ in self.each_way():
+                content = os.urandom(size)
+                self.source.write_bytes(bytes(100))
+                with self.first(lambda: self.source.write_bytes(content)):
+                    if size < 100:
+                        error = self.refused(
+                            self.source, self.destination, True)
+                        self.assertIn("Ended after 50 of 100", str(error))
+                    else:
+                        self.assertEqual(size, copy_file(
+                            self.source, self.destination, True))
+                        self.assertEqual(
+                            self.destination.read_bytes(), content)
+
+    @unittest.skipUnless(whole_files.SENDFILE, "is not used here")
+    def test_sendfile_is_not_to_be_had(self) -> None:
+        content = os.urandom(BLOCK // 2)
+        self.source.write_bytes(content)
+        with mock.patch.object(
+                os, "sendfile", side_effect=OSError(errno.EINVAL, "no")):
+            self.assertEqual(
+                copy_file(self.source, self.destination), len(content))
         self.assertEqual(self.destination.read_bytes(), content)
 
     def in_its_place(self, change: Callable[[], object]) -> Any:
