@@ -29,7 +29,7 @@ from .worker_threads import map_threads
 CLAIM = "Two processes talk through one pipe, in both directions."
 MESSAGES = 10_000
 QUICK_MESSAGES = 2_000
-BATCH = 1_000  # messages that have to come back within one time-out
+BATCH = 10_000  # messages that have to come back within one time-out
 
 
 class Greeting(NamedTuple):
