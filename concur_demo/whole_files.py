@@ -115,15 +115,17 @@ def copy_content(reader: int, writer: int, size: int) -> int:
     `size` is the number expected, or 0 if it is not known.
     """
     copied = 0
-    if SENDFILE and 0 < size < BLOCK:
+    if SENDFILE and size:
         # A small file takes one call, as each gives the GIL away and may have
-        # to wait to get it back. Less than was asked for is the end.
+        # to wait to get it back: less than was asked for is the end.
         try:
-            copied = os.sendfile(writer, reader, None, BLOCK)
+            while sent := os.sendfile(writer, reader, None, BLOCK):
+                copied += sent
+                if copied == size and sent < BLOCK:
+                    return copied
         except OSError:
-            pass  # it may be that this file system cannot
-        if copied == size:
-            return copied
+            if copied:
+                raise  # else it may be that this file system cannot
     while block := os.read(reader, min(size + 4096, BLOCK)):
         copied += len(block)
         while block:  # a disk that is nearly full takes part of a block

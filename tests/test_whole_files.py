@@ -269,36 +269,40 @@ class Sources(Files):
 
     def between_blocks(self, change: Callable[[], object]) -> Any:
         """Have a copy in progress do this after its first block."""
-        real, reads = os.read, itertools.count(1)
+        name = "sendfile" if whole_files.SENDFILE else "read"
+        real, moves = getattr(os, name), itertools.count(1)
 
-        def read(*args: int) -> bytes:
-            block = real(*args)
-            if next(reads) == 1:
+        def move(*args: Any) -> Any:
+            moved = real(*args)
+            if next(moves) == 1:
                 change()
-            return block
-        return mock.patch.object(os, "read", read)
+            return moved
+        return mock.patch.object(os, name, move)
 
     def test_shrinks(self) -> None:
-        self.source.write_bytes(bytes(3 * BLOCK))
-        self.destination.write_bytes(b"old")
-        with self.between_blocks(lambda: os.truncate(self.source, BLOCK + 4)):
-            error = self.refused(self.source, self.destination, True)
-        self.assertIn(f"Ended after {BLOCK + 4} of {3 * BLOCK} bytes",
-                      str(error))
-        self.assertEqual(error.filename, str(self.source))
-        self.assertEqual(self.destination.read_bytes(), b"old")
+        for _ in self.each_way():
+            self.source.write_bytes(bytes(3 * BLOCK))
+            self.destination.write_bytes(b"old")
+            with self.between_blocks(
+                    lambda: os.truncate(self.source, BLOCK + 4)):
+                error = self.refused(self.source, self.destination, True)
+            self.assertIn(f"Ended after {BLOCK + 4} of {3 * BLOCK} bytes",
+                          str(error))
+            self.assertEqual(error.filename, str(self.source))
+            self.assertEqual(self.destination.read_bytes(), b"old")
 
     def test_grows(self) -> None:
         content = os.urandom(5 * BLOCK)
-        self.source.write_bytes(content[:2 * BLOCK])
 
         def grow() -> None:
             with open(self.source, "ab") as file:
                 file.write(content[2 * BLOCK:])
-        with self.between_blocks(grow):
-            copied = copy_file(self.source, self.destination)
-        self.assertEqual(copied, len(content))
-        self.assertEqual(self.destination.read_bytes(), content)
+        for _ in self.each_way():
+            self.source.write_bytes(content[:2 * BLOCK])
+            with self.between_blocks(grow):
+                copied = copy_file(self.source, self.destination, True)
+            self.assertEqual(copied, len(content))
+            self.assertEqual(self.destination.read_bytes(), content)
 
     def test_a_small_one_becomes_another_size(self) -> None:
         for size in (50, 200, 3 * BLOCK):
@@ -318,7 +322,7 @@ class Sources(Files):
 
     @unittest.skipUnless(whole_files.SENDFILE, "is not used here")
     def test_sendfile_is_not_to_be_had(self) -> None:
-        content = os.urandom(BLOCK // 2)
+        content = os.urandom(2 * BLOCK)
         self.source.write_bytes(content)
         with mock.patch.object(
                 os, "sendfile", side_effect=OSError(errno.EINVAL, "no")):
