@@ -31,8 +31,7 @@ SENDFILE = sys.platform == "linux"
 # On Linux a file can be made without a name, and given one later: see
 # https://man7.org/linux/man-pages/man2/open.2.html on O_TMPFILE.
 FILES = "/proc/self/fd"
-UNNAMED: int = (os.O_WRONLY | getattr(os, "O_TMPFILE", 0)
-                if os.path.isdir(FILES) else 0)
+UNNAMED: int = getattr(os, "O_TMPFILE", 0) if os.path.isdir(FILES) else 0
 
 
 def copy_file(
@@ -159,7 +158,8 @@ class Part:
             # that is what many small files take their time for.
             directory = destination[:destination.rfind("/") + 1] or os.curdir
             try:
-                self.descriptor = os.open(directory, UNNAMED, bits)
+                self.descriptor = os.open(
+                    directory, os.O_WRONLY | UNNAMED, bits)
                 return
             except OSError:
                 pass  # not every file system has such files
