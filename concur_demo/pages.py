@@ -10,6 +10,7 @@ import contextlib
 import functools
 import http.client
 import io
+import ipaddress
 import queue
 import re
 import socket
@@ -168,7 +169,8 @@ def parse_address(url: str) -> tuple[str, str, str]:
         parts = urlsplit(url)
         port = parts.port
         host = parts.netloc.rpartition("@")[2]
-        if "[" in host and not IPV6.fullmatch(host):
+        if "[" in host and not re.fullmatch(
+                rf"\[{IPV6}\](:[0-9]*)?", host, re.I):
             raise ValueError
     except ValueError:
         raise ValueError("not a valid address: look at its host and port"
@@ -191,13 +193,13 @@ def parse_address(url: str) -> tuple[str, str, str]:
     return origin, path, login
 
 
-IPV6 = re.compile(r"\[[0-9a-f]*:[0-9a-f:.]*\](:[0-9]*)?", re.IGNORECASE)
+IPV6 = r"[0-9a-f.]*:[0-9a-f.:]*"
 
 
 def host_name(host: str) -> str:
     """Return the name of a host as sent: ASCII (by IDNA 2003, as Python has
     it), and IPv6 in brackets."""
-    if re.fullmatch(r"[0-9a-f.]*:[0-9a-f.:]*", host, re.I):
+    if re.fullmatch(IPV6, host, re.I):
         return f"[{host}]"
     try:
         name = unquote(host)[:1000].encode("idna").decode()
@@ -363,14 +365,19 @@ def connect(address: tuple[str, int], *_: object,
 def look_up(address: tuple[str, int], deadline: Deadline) -> list[Any]:
     """Return what getaddrinfo() tells of a host and port.
 
-    It has no time-out. Only on a thread can it be left to itself.
+    It has no time-out. Only on a thread can it be left to itself. A host
+    given by its number is not asked for anywhere, and needs none.
     """
+    find = functools.partial(
+        socket.getaddrinfo, *address, type=socket.SOCK_STREAM)
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(address[0])
+        return find()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(socket.getaddrinfo(
-                *address, type=socket.SOCK_STREAM))
+            answers.put(find())
         except Exception as error:
             answers.put(error)
 

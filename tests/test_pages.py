@@ -726,7 +726,14 @@ class ConnectionTest(SiteTest):
         refusal = RuntimeError("can't start new thread")
         with mock.patch.object(threading.Thread, "start",
                                side_effect=refusal):
-            self.refused(self.site.url, "cannot be looked up: can't start")
+            self.refused("http://localhost",
+                         "cannot be looked up: can't start")
+
+    def test_a_number_needs_no_thread(self) -> None:
+        no_thread = mock.Mock(spec=["Lock"], Lock=threading.Lock)
+        with mock.patch.object(pages, "threading", no_thread):
+            self.assertEqual(fetch_title(self.site.url + "/hello", LONG),
+                             "Hello")
 
     def test_no_time(self) -> None:
         for timeout in (0, -1, float("nan")):
