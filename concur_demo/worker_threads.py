@@ -160,12 +160,12 @@ def in_completion_order(
 def _result(
     task: Task, result: Result, error: BaseException | None
 ) -> tuple[Task, Result]:
+    if error is None:
+        return task, result
     if isinstance(error, StopIteration):  # no generator may raise it
         stopped = RuntimeError("work raised StopIteration")
         raise noted(stopped, f"task: {shown(task)}") from error
-    if error is not None:
-        raise noted(error, f"task: {shown(task)}")
-    return task, result
+    raise noted(error, f"task: {shown(task)}")
 
 
 def noted(error: BaseException, note: str) -> BaseException:
