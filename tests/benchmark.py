@@ -5,11 +5,9 @@
 A row measures two programs in turns: ours, theirs, ours, theirs. Its ratio
 is the median over those pairs; its noise is the distance between their
 quartiles. A target of "<=" is for our cost over theirs, ">=" for theirs
-over ours. A row beyond its target by more than its noise is missed: it is
-measured once more after all others, and if all its pairs together miss the
-target, the exit status is 1. Growth is our cost over that of a tenth of the
-work; rows that end in -scale compare the cost for each at two sizes of the
-work.
+over ours. A row beyond its target by more than its noise is missed, and
+the exit status is 1. Growth is our cost over that of a tenth of the work;
+rows that end in -scale compare the cost for each at two sizes of the work.
 """
 
 import contextlib

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -232,34 +231,20 @@ def line(cells: Cells) -> str:
 def measured(
     names: Sequence[str], progress: Callable[[str], None]
 ) -> Iterator[Cells]:
-    """Yield the rows of these names as they are done.
-
-    Where one is missed, what disturbed it may be over some minutes later:
-    it is measured once more after all others, and judged by all pairs.
-    """
-    waiting: deque[tuple[Measure, list[Row]]] = deque(
-        (measure, [])
-        for measure in dict.fromkeys(MEASURES[name] for name in names))
-    while waiting:
-        measure, before = waiting.popleft()
+    """Yield the rows of these names as they are done."""
+    for measure in dict.fromkeys(MEASURES[name] for name in names):
         mine = [name for name in names if MEASURES[name] is measure]
         progress(", ".join(mine))
         try:
-            found = [row for row in measure() if row.name in mine]
-            for row, earlier in zip(found, before):
-                row.pairs += earlier.pairs
-            cells = [row.cells() for row in found]
+            found = [row.cells() for row in measure() if row.name in mine]
         except Skipped as reason:
-            cells = [unmeasured(name, "skipped", reason) for name in mine]
+            found = [unmeasured(name, "skipped", reason) for name in mine]
         except Exception as error:   # the others are measured all the same
             why = f"{type(error).__name__}: {describe(error)}"
-            cells = [unmeasured(name, "failed", why) for name in mine]
+            found = [unmeasured(name, "failed", why) for name in mine]
         finally:
             progress("")
-        if before or "missed" not in [row["outcome"] for row in cells]:
-            yield from cells
-        else:
-            waiting.append((measure, found))
+        yield from found
 
 
 def known(text: str) -> list[str]:

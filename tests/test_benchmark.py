@@ -89,26 +89,6 @@ class BenchmarkTest(unittest.TestCase):
                 self.assertEqual(
                     row("a", pairs, at_least=at_least)["outcome"], outcome)
 
-    def test_a_missed_row_is_measured_again_after_the_others(self) -> None:
-        def quick() -> list[side_by_side.Row]:
-            return [side_by_side.Row("quick", "", 1.0, [(0.5, 1.0)])]
-
-        def disturbed() -> list[side_by_side.Row]:
-            costs.reverse()
-            return [side_by_side.Row("disturbed", "", 1.0,
-                                     [(costs[0], 1.0)] * 2)]
-
-        for costs, median, outcome in [([0.5, 2.0], 1.25, "within noise"),
-                                       ([2.0, 2.0], 2.00, "missed")]:
-            with self.subTest(outcome), mock.patch.dict(
-                    side_by_side.MEASURES, disturbed=disturbed, quick=quick):
-                status, out, _ = run("--json", "--only", "disturbed,quick")
-                first, last = json.loads(out)["rows"]
-                self.assertEqual(first["name"], "quick")
-                self.assertEqual((last["ratio"], last["outcome"]),
-                                 (median, outcome))
-                self.assertEqual(status, int(outcome == "missed"))
-
     def test_growth(self) -> None:
         for tenth, growth in [(0.5, 4.0), (0.0, None)]:
             [one] = side_by_side.compare(
