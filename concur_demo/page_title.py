@@ -248,8 +248,9 @@ class StartTag(html.parser.HTMLParser):
 
 
 # A whole tag, after its name. "*+" keeps the time linear: what was once
-# matched is not tried again in another way.
-REST_OF_TAG = r"""(?: [\t\n\f\r /]++ | [^\t\n\f\r />][^\t\n\f\r />=]*+
+# matched is not tried again in another way. Before Python 3.11.5, it takes
+# "(?>" for what it repeats to match rightly (CPython issue 106052).
+REST_OF_TAG = r"""(?> [\t\n\f\r /]++ | [^\t\n\f\r />][^\t\n\f\r />=]*+
     (?: [\t\n\f\r ]*+ = [\t\n\f\r ]*+
         (?: "[^"]*+" | '[^']*+' | [^\t\n\f\r >"'][^\t\n\f\r >]*+ | (?=>) )
       | (?! [\t\n\f\r ]*+ = ) ) )*+ >"""
@@ -266,11 +267,11 @@ TEXT_ELEMENTS = ("title", "textarea", "script", "style", "xmp", "iframe",
                  "noembed", "noframes", "noscript", "plaintext")
 
 # Whatever comes before a tag that matters.
-DULL = re.compile(r"""(?: [^<]++ | < (?: (?=[^a-z/!?])
+DULL = re.compile(r"""(?> [^<]++ | < (?: (?=[^a-z/!?])
     | (?! /? (?: template | svg | math | %s ) [\t\n\f\r />] )
       /? [a-z] [^\t\n\f\r />]*+ %s ) )*+"""
                   % (" | ".join(TEXT_ELEMENTS), REST_OF_TAG), FLAGS)
-TEXT = re.compile(r"(?: [^<]++ | < (?=[^a-z/!?]) )*+", FLAGS)
+TEXT = re.compile(r"(?> [^<]++ | < (?=[^a-z/!?]) )*+", FLAGS)
 
 OPEN_TAG = re.compile(r"</?[a-z]", FLAGS)
 COMMENT = re.compile(r"<!--(-?>)?")
