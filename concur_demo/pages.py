@@ -193,7 +193,7 @@ def parse_address(url: str) -> tuple[str, str, str]:
     return origin, path, login
 
 
-IPV6 = r"[0-9a-f.]*:[0-9a-f.:]*"
+IPV6 = r"[0-9a-f]*:[0-9a-f.:]*"
 
 
 def host_name(host: str) -> str:
@@ -370,8 +370,11 @@ def look_up(address: tuple[str, int], deadline: Deadline) -> list[Any]:
     """
     find = functools.partial(
         socket.getaddrinfo, *address, type=socket.SOCK_STREAM)
-    with contextlib.suppress(ValueError):
+    try:
         ipaddress.ip_address(address[0])
+    except ValueError:
+        pass
+    else:
         return find()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
