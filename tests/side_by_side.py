@@ -205,13 +205,13 @@ LINE = ("{name:13} {ours:>7} {against:>7} {ratio:>5} {target:7} "
 def amount(value: float, unit: str) -> str:
     """Return a value with its unit.
 
-    >>> amount(0.0123, "s"), amount(1_730_000_000, "B")
-    ('12.3 ms', '1.73 GB')
+    >>> amount(0.0123, "s"), amount(0.9996, "s"), amount(1_730_000_000, "B")
+    ('12.3 ms', '1 s', '1.73 GB')
     """
     scales = {"B": [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")],
               "s": [(1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n")]}[unit]
     factor, prefix = next(
-        (scale for scale in scales if value >= scale[0]), scales[-1])
+        (scale for scale in scales if value >= 0.9995 * scale[0]), scales[-1])
     return f"{value / factor:.3g} {prefix}{unit}"
 
 
