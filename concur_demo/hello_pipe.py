@@ -183,7 +183,12 @@ class Talk(NamedTuple):
 
 
 def talk(child: Child, messages: int) -> Talk:
-    """Exchange greetings, then so many messages, with a child."""
+    """Exchange greetings, then so many messages, with a child.
+
+    The child's time-out is for the greetings, for each BATCH of messages,
+    and for its last word: to set one for each message would take longer
+    than the message.
+    """
     greeting, confirmation = exchange_greetings(child)
     start = time.perf_counter()
     for done in range(0, messages, BATCH):

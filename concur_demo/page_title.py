@@ -248,8 +248,9 @@ class StartTag(html.parser.HTMLParser):
 
 
 # A whole tag, after its name. "*+" keeps the time linear: what was once
-# matched is not tried again in another way. Before Python 3.11.5, it takes
-# "(?>" for what it repeats to match rightly (CPython issue 106052).
+# matched is not tried again in another way. A group that it repeats is
+# atomic, "(?>", or Python before 3.11.5 matches it wrongly (CPython issue
+# 106052).
 REST_OF_TAG = r"""(?> [\t\n\f\r /]++ | [^\t\n\f\r />][^\t\n\f\r />=]*+
     (?: [\t\n\f\r ]*+ = [\t\n\f\r ]*+
         (?: "[^"]*+" | '[^']*+' | [^\t\n\f\r >"'][^\t\n\f\r >]*+ | (?=>) )

@@ -735,6 +735,12 @@ class ConnectionTest(SiteTest):
             self.assertEqual(fetch_title(self.site.url + "/hello", LONG),
                              "Hello")
 
+    def test_a_number_is_looked_up_once(self) -> None:
+        with mock.patch.object(socket, "getaddrinfo",
+                               side_effect=ValueError("odd")) as look_up:
+            self.refused("http://127.0.0.1/", "^odd$", ValueError)
+        look_up.assert_called_once()
+
     def test_no_time(self) -> None:
         for timeout in (0, -1, float("nan")):
             self.refused(self.site.url, "time-out", ValueError, timeout)
