@@ -1,9 +1,13 @@
 """What a run was measured on: interpreter, GIL, usable cores."""
 
+import contextlib
 import math
 import os
+import pathlib
 import sys
 from typing import NamedTuple
+
+from ._text import count
 
 
 class Machine(NamedTuple):
@@ -16,10 +20,9 @@ class Machine(NamedTuple):
     platform: str         # "Linux x86_64"
 
     def __str__(self) -> str:
-        gil = "with the GIL" if self.gil else "without the GIL"
-        cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
-        return (f"{self.implementation} {self.python} {gil}, "
-                f"{cores}, {self.platform}")
+        return (f"{self.implementation} {self.python} "
+                f"{'with' if self.gil else 'without'} the GIL, "
+                f"{count(self.cores, 'core')}, {self.platform}")
 
 
 def this_machine() -> Machine:
@@ -28,31 +31,25 @@ def this_machine() -> Machine:
     return Machine(
         python=platform.python_version(),
         implementation=platform.python_implementation(),
-        gil=gil_enabled(),
+        gil=getattr(sys, "_is_gil_enabled", lambda: True)(),  # from 3.13 on
         cores=usable_cores(),
         platform=f"{platform.system()} {platform.machine()}")
 
 
-def gil_enabled() -> bool:
-    """Return whether the GIL is on; only 3.13 and later can be without."""
-    return getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
 def usable_cores(root: str = "/") -> int:
-    """Return how many cores this process may use at once, at least 1.
-
-    That is the fewest of: the cores installed, those it is bound to
-    (affinity), and what its control groups allow (a container's limit,
-    rounded up). `root` is where /proc and /sys are mounted.
-    """
+    """Return how many cores this process may use at once: those it is bound
+    to, or fewer if its control groups (a container) allow no more, rounded
+    up. `root` is where /proc and /sys are mounted."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min([cores, *map(math.ceil, _cgroup_limits(root))]))
+    with contextlib.suppress(ValueError):  # files that make no sense
+        cores = min([cores, *map(math.ceil, cgroup_limits(root))])
+    return max(1, cores)
 
 
-def _cgroup_limits(root: str) -> list[float]:
+def cgroup_limits(root: str) -> list[float]:
     """Return the CPU limits, in cores, of this process's control groups.
 
     Version 2 keeps "quota period" or "max period" in cpu.max of the group
@@ -60,7 +57,7 @@ def _cgroup_limits(root: str) -> list[float]:
     https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
     """
     limits = []
-    for line in _read(root, "proc/self/cgroup").splitlines():
+    for line in contents(root, "proc/self/cgroup").splitlines():
         number, controllers, group = line.split(":", 2)
         if number == "0":
             top, names = "sys/fs/cgroup", ["cpu.max"]
@@ -71,17 +68,15 @@ def _cgroup_limits(root: str) -> list[float]:
             continue
         folders = group.split("/")
         for depth in range(1, len(folders) + 1):
-            words = " ".join(
-                _read(root, top, *folders[1:depth], name)
-                for name in names).split()
+            words = " ".join(contents(root, top, *folders[1:depth], name)
+                             for name in names).split()
             if len(words) == 2 and words[0].isdigit() and int(words[1]):
                 limits.append(int(words[0]) / int(words[1]))
     return limits
 
 
-def _read(*path: str) -> str:
-    try:
-        with open(os.path.join(*path)) as file:
-            return file.read()
-    except OSError:
-        return ""
+def contents(*path: str) -> str:
+    """Return what a file holds, "" if there is none."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(*path).read_text()
+    return ""

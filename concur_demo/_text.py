@@ -1,8 +1,6 @@
-"""Text fit for a terminal: one line a thing, and nothing that controls it.
+"""Text fit for a terminal, one line a thing, and for XML and HTML."""
 
-And for XML and HTML: nothing that is markup.
-"""
-
+import contextlib
 import os
 import re
 import sys
@@ -11,9 +9,7 @@ from typing import TextIO
 # Controls, marks that turn the direction of text around, separators, and
 # the surrogates that stand for the undecodable bytes of a file name.
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# Formats, but harmless, and everyday spelling: Persian words and emoji hold
-# these two, which keep apart or join what is beside them.
-JOINERS = "\u200c\u200d"
+JOINERS = "\u200c\u200d"  # harmless ones, which Persian words and emoji hold
 
 
 def printable(text: str) -> str:
@@ -45,56 +41,40 @@ def safe(string: str) -> str:
 
 def describe(error: BaseException) -> str:
     """Return what went wrong, in one printable line, for a user."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):  # as urllib wraps it
+        return describe(reason)
     if isinstance(error, OSError) and error.strerror:
         names = (error.filename, error.filename2)
         text = ": ".join([error.strerror, *(
             os.fsdecode(name) if isinstance(name, bytes) else str(name)
             for name in names if name is not None)])
     else:
-        text = str(error) or type(error).__name__
+        text = " ".join(str(error).split())
+        if not text or not isinstance(error, (OSError, ValueError)):
+            text = f"{type(error).__name__}: {text}".rstrip(": ")
     return printable(text)
 
 
 def say(line: str, end: str = "\n") -> None:
-    """Write a line to standard error, whole, in a single write.
-
-    So lines of several threads and processes never mix. Where standard
-    error is closed or full, nobody is there to be told.
-    """
+    """Write a line to standard error in a single write, so that lines of
+    several threads and processes never mix; if it is closed, do nothing."""
     if sys.stderr is not None:
-        try:
+        with contextlib.suppress(OSError):
             sys.stderr.write(f"{line}{end}")
             sys.stderr.flush()
-        except OSError:
-            discard(sys.stderr)
 
 
 def discard(stream: TextIO) -> None:
-    """Lose what is written to a stream that has failed.
-
-    What is still in its buffer would fail once more when Python ends.
-    https://docs.python.org/3/library/signal.html#note-on-sigpipe
-    """
+    """Lose what is written to a stream that has failed, and what is still
+    in its buffer, which would fail once more when Python ends:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
 
 
-def plural(thing: str) -> str:
-    """Return the word for several of a thing.
-
-    >>> plural("thread"), plural("process"), plural("child")
-    ('threads', 'processes', 'children')
-    """
-    if thing.endswith("child"):
-        return f"{thing}ren"
-    return f"{thing}es" if thing.endswith("s") else f"{thing}s"
-
-
 def count(number: int, thing: str) -> str:
-    """Return a number of things in words.
-
-    >>> count(1, "process"), count(2, "process"), count(3, "thread")
-    ('1 process', '2 processes', '3 threads')
-    """
-    return f"{number} {thing if number == 1 else plural(thing)}"
+    """Return a number of things in words, as "2 processes"."""
+    plural = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{plural}"

@@ -19,7 +19,7 @@ if hasattr(signal, "SIGHUP"):  # so with nohup, and what a closed terminal does
 # Where Python is told to keep no compiled modules, each of the processes that
 # the tests start would compile them all anew. They get a place for them.
 if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-    compiled = tempfile.TemporaryDirectory(prefix="concur_demo-tests-")
+    compiled = tempfile.TemporaryDirectory(prefix="compiled-tests-")
     atexit.register(compiled.cleanup)
     sys.pycache_prefix = compiled.name
     sys.dont_write_bytecode = False

@@ -1,387 +1,494 @@
-"""The lessons from end to end, started as a user starts them."""
+"""Every lesson of the table: its file, run alone, and measured.
 
-import itertools
+A new lesson is tested here without a change.
+"""
+
+import ast
+import contextlib
+import functools
+import importlib
 import json
+import multiprocessing
 import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import textwrap
-import time
+import threading
+import types
 import unittest
-from typing import NamedTuple
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+from typing import Any, TypeVar
+from unittest import mock
 
-from concur_demo.__main__ import LESSONS
-from concur_demo.slow_site import slow_site
+import concur_demo
+from concur_demo._experiments import TABLE
 
-from .command import (
-    DEADLINE, PYTHON, ROOT, Ended, at_once, command, environment, run_lesson,
-    text_of)
+from .support import (
+    DEADLINE, LESSONS, PYTHON, ROOT, Ended, TestCase, command, on_posix, run,
+    run_lesson, small)
 
-QUICK: dict[str, list[str]] = {  # the least work that makes a report
-    "copy_threads": ["--size", "1M"],
-    "titles_threads": ["--quick", "--workers", "1,5"],
-    "primes_threads": ["--workers", "1,2", "20000", "30000"],
-    "primes_pool": ["--workers", "1,2", "20000", "30000"],
-    "hello_pipe": ["--messages", "50"],
-}
-REPORT = {"lesson", "claim", "verdict", "evidence", "machine", "runs",
-          "results"}
-RUN = {"variant", "workers", "seconds", "speed_up", "in_flight",
-       "cores_busy", "tasks"}
-TASK = {"task", "worker", "start", "seconds", "cpu_seconds", "error"}
+Outcome = TypeVar("Outcome")
+
+PACKAGE = ROOT / "concur_demo"
+SOURCES = {lesson: (PACKAGE / f"{lesson}.py").read_text(encoding="utf-8")
+           for lesson in LESSONS}
+MODULES: dict[str, Any] = {
+    lesson: importlib.import_module(f"concur_demo.{lesson}")
+    for lesson in LESSONS}
+LONGER = ("titles", "window")  # lessons of 120 lines; the others have 80
+# What a lesson is about stands in its file, in the mechanism's own words.
+WORDS = {"threads": "threading.Thread", "pool": "multiprocessing.Pool",
+         "pipe": "multiprocessing.Pipe"}
+KEYS = [keys.split() for keys in [
+    "lesson claim verdict evidence machine runs results",
+    "python implementation gil cores platform",
+    "variant workers seconds speed_up in_flight cores_busy figures tasks",
+    "task worker start seconds cpu_seconds error", "task result"]]
+METHODS = multiprocessing.get_all_start_methods()
+START = 'if __name__ == "__main__":\n'
+# Where main() names the work that its mechanism is to do.
+WORK = re.compile(r"(?:map_\w+\(|\bwork=)(?!work\b)(\w+)")
 
 
-def sum_below(limit: int) -> int:
-    """Return the sum of the primes up to limit, by a sieve."""
-    prime = bytearray([1]) * (limit + 1)
-    prime[:2] = b"\0\0"
-    for n in range(2, int(limit ** 0.5) + 1):
+def each_lesson(test: Callable[[Any, str], None]) -> Callable[[Any], None]:
+    """Make a test of all lessons from the test of one."""
+    @functools.wraps(test)
+    def test_all(self: TestCase) -> None:
+        for lesson in LESSONS:
+            with self.subTest(lesson=lesson):
+                test(self, lesson)
+    return test_all
+
+
+def two_at_once(
+    function: Callable[[str], Outcome], lessons: Iterable[str] = LESSONS
+) -> Iterator[tuple[str, Outcome]]:
+    """Yield each lesson with the function's result; there are two cores."""
+    with ThreadPoolExecutor(2) as executor:
+        yield from zip(lessons, executor.map(function, lessons))
+
+
+def snippet_of(lesson: str) -> str:
+    """Return the file less the two middle lines of its ending."""
+    lines = SOURCES[lesson].splitlines(keepends=True)
+    return "".join(lines[:-3] + lines[-1:])
+
+
+def smaller(value: Any) -> Any:
+    """Return a lesson's constant, less of it where it is much or long."""
+    if isinstance(value, tuple):
+        return tuple(map(smaller, value))
+    if type(value) is float:
+        return value / 10
+    return value // 100 if type(value) is int and value >= 1000 else value
+
+
+def with_less_to_do(source: str) -> str:
+    """Return a lesson's source, its constants made smaller; one that is not
+    a plain number stays as it is, and its lesson takes longer."""
+    lines = source.splitlines(keepends=True)
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.Assign):
+            name = ast.unparse(node.targets[0])
+            with contextlib.suppress(ValueError):
+                value = smaller(ast.literal_eval(node.value))
+                if name.isupper():
+                    lines[node.lineno - 1:node.end_lineno] = [
+                        f"{name} = {value!r}\n"]
+    return "".join(lines)
+
+
+def with_work(lesson: str, *lines: str) -> str:
+    """Return the snippet, its work made to begin with these lines."""
+    work = WORK.search(SOURCES[lesson])
+    return re.sub(
+        rf"(?m)^def {work and work[1]}\(.*", "\n    ".join([r"\g<0>", *lines]),
+        with_less_to_do(snippet_of(lesson)))
+
+
+def measured(lesson: str, **options: Any) -> Any:
+    """Return the Report of a lesson that has less to do."""
+    constants = {name: smaller(value)
+                 for name, value in vars(MODULES[lesson]).items()
+                 if name.isupper()}
+    with mock.patch.multiple(MODULES[lesson], **constants):
+        return concur_demo.measure(lesson, **options)
+
+
+def defined(lesson: str) -> dict[str, str]:
+    """Return the functions, and the classes with methods, of a lesson."""
+    return {node.name: ast.get_source_segment(SOURCES[lesson], node) or ""
+            for node in ast.parse(SOURCES[lesson]).body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or
+            isinstance(node, ast.ClassDef) and "def " in ast.unparse(node)}
+
+
+def sum_of_primes(limit: int) -> int:
+    """Return the sum of the primes up to the limit, by a sieve."""
+    prime = bytearray([0, 0]) + bytearray([1]) * (limit - 1)
+    for n in range(2, limit + 1):
         if prime[n]:
             prime[n * n::n] = bytes(len(range(n * n, limit + 1, n)))
     return sum(n for n in range(limit + 1) if prime[n])
 
 
-def overview(before: str = "", *options: str) -> Ended:
-    """Run all lessons as `python -m concur_demo` does; return how it ended.
-
-    But for the sums, which are smaller: how long they are proves nothing
-    here, if only they are long enough for a verdict. The code `before`
-    limits the process.
-    """
-    ended = subprocess.run(
-        [*PYTHON, "-c", textwrap.dedent("""
-            import runpy
-            from concur_demo import primes_pool, primes_threads
-            primes_pool.QUICK_LIMITS = (100_000, 150_000)
-            primes_threads.QUICK_LIMITS = (100_000, 150_000)
-            """) + before + textwrap.dedent("""
-            runpy.run_module("concur_demo", run_name="__main__")
-            """), *options],
-        cwd=ROOT, env=environment(), timeout=DEADLINE,
-        stdin=subprocess.DEVNULL, capture_output=True)
-    return Ended(ended.returncode, text_of(ended.stdout),
-                 text_of(ended.stderr))
+def words_of(code: types.CodeType) -> str:
+    """Return what tells code from all other code of a file."""
+    return (f"{code.co_firstlineno} {code.co_qualname} "
+            f"{code.co_names} {code.co_code.hex()}")
 
 
-class FormsTest(unittest.TestCase):
-    """What a lesson prints."""
+def codes_of(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield the code and all that is defined in it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from codes_of(const)
 
-    def test_text(self) -> None:
-        for lesson, ended in at_once(
-                lambda lesson: run_lesson(
-                    lesson, *QUICK[lesson], COLUMNS="80"), QUICK):
-            with self.subTest(lesson=lesson):
-                self.assertEqual((ended.status, ended.stderr), (0, ""))
-                self.assertIn("seconds", ended.stdout)
-                self.assertIn("\nVerdict: ", ended.stdout)
 
-    def test_json(self) -> None:
-        for lesson, ended in at_once(
-                lambda lesson: run_lesson(
-                    lesson, *QUICK[lesson], "--json"), QUICK):
-            with self.subTest(lesson=lesson):
-                report = json.loads(ended.stdout)
-                self.assertEqual(set(report), REPORT)
-                self.assertEqual(report["lesson"], lesson)
-                for run in report["runs"]:
-                    self.assertEqual(set(run), RUN)
-                    for task in run["tasks"]:
-                        self.assertEqual(set(task), TASK)
-                        self.assertIsNone(task["error"])
-                        self.assertLessEqual(
-                            task["start"] + task["seconds"],
-                            run["seconds"] + 0.001)
+class FileTest(TestCase):
+    """What a reader opens."""
 
-    def test_the_sums_are_right_on_every_number_of_workers(self) -> None:
-        expected = [
-            {"task": f"sum of the primes up to {limit}",
-             "result": sum_below(limit)} for limit in (20_000, 100_001)]
-        for (lesson, workers), ended in at_once(
-                lambda case: run_lesson(
-                    case[0], "--workers", case[1], "--json",
-                    20_000, 100_001, 20_000),
-                itertools.product(
-                    ["primes_threads", "primes_pool"], [1, 2, 5])):
-            with self.subTest(lesson=lesson, workers=workers):
-                self.assertEqual(
-                    json.loads(ended.stdout)["results"], expected)
+    @each_lesson
+    def test_it_is_short_and_plain(self, lesson: str) -> None:
+        lines = SOURCES[lesson].splitlines()
+        self.assertLessEqual(
+            len(lines), 120 if lesson.startswith(LONGER) else 80)
+        self.assertLessEqual(max(map(len, lines)), 79)
+        self.assertIn(WORDS.get(lesson.rpartition("_")[2], ""),
+                      SOURCES[lesson])
+        self.assertLessEqual(
+            set(re.findall(r"\btime\.(\w+)", SOURCES[lesson])),
+            {"perf_counter", "sleep"})
+        for node in ast.walk(ast.parse(SOURCES[lesson])):
+            self.assertIsNone(getattr(node, "annotation", None))
+            self.assertIsNone(getattr(node, "returns", None))
 
-    def test_other_pools(self) -> None:
-        for options, ended in at_once(
-                lambda options: run_lesson(
-                    "primes_pool", *options, "--json", "--workers", "2",
-                    "20000"),
-                [["--pool", "multiprocessing.pool:ThreadPool"],
-                 ["--start-method", "spawn"]]):
-            with self.subTest(options=options):
-                self.assertEqual((ended.status, ended.stderr), (0, ""))
-                [result] = json.loads(ended.stdout)["results"]
-                self.assertEqual(result["result"], sum_below(20_000))
-
-    def test_the_child_is_another_process(self) -> None:
-        process = subprocess.Popen(
-            command("hello_pipe", "--json"), stdout=subprocess.PIPE,
-            env=environment())
-        output, _ = process.communicate(timeout=DEADLINE)
-        said = {line["task"]: line["result"]
-                for line in json.loads(output)["results"]}
-        self.assertEqual(said["child's ppid"], process.pid)
-        self.assertNotEqual(said["child's pid"], process.pid)
-
-    def test_verbose_and_repeat(self) -> None:
-        ended = run_lesson("primes_threads", "--verbose", "--repeat", "2",
-                           "--workers", "2", "5000", "6000")
-        lines = sorted(ended.stderr.splitlines())
-        self.assertEqual(len(lines), 2 * 2 * 2)
-        for line in lines:
-            self.assertRegex(line, r"\Athread [12]: (start|end) [56]000\Z")
-
-    def test_overview_also_where_one_lesson_fails(self) -> None:
-        no_large_files = (  # only copy_threads needs some
-            "import resource, signal\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
-        [(_, well), (_, failed)] = at_once(
-            lambda words: overview(*words),
-            [[], [no_large_files, "--json"]])
-        self.assertEqual((well.status, well.stderr), (0, ""))
+    @each_lesson
+    def test_it_needs_the_standard_library_only(self, lesson: str) -> None:
+        names = []
+        for node in ast.walk(ast.parse(SOURCES[lesson])):
+            if isinstance(node, ast.ImportFrom):
+                names.append("." * node.level + str(node.module))
+            elif isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
         self.assertEqual(
-            [line.partition(":")[0] for line in well.stdout.splitlines()],
-            list(LESSONS))
-        self.assertEqual(failed.status, 1)
-        self.assertRegex(failed.stderr, r"\Acopy_threads: [^\n]*\n\Z")
-        self.assertEqual([one["lesson"] for one in json.loads(failed.stdout)],
-                         list(LESSONS[1:]))
+            [name for name in names if name.partition(".")[0] not in
+             sys.stdlib_module_names - {"argparse"}], ["._run"])
+        self.assertEqual(
+            [line.partition("#")[0].rstrip()
+             for line in SOURCES[lesson].splitlines()[-4:]],
+            [START.rstrip(), "    if __package__:",
+             "        from ._run import main", "    main()"])
+
+    def test_what_lessons_share_is_the_same_text(self) -> None:
+        first: dict[str, str] = {}
+        shared = set()
+        for lesson in LESSONS:
+            for name, text in defined(lesson).items():
+                if name in first and name != "main":
+                    shared.add(name)
+                    with self.subTest(lesson=lesson, name=name):
+                        self.assertEqual(text, first[name])
+                first.setdefault(name, text)
+        self.assertLessEqual(
+            {"map_threads", "is_prime", "sum_primes"}, shared)
+
+    def test_the_snippet_is_the_file_without_the_runner(self) -> None:
+        for lesson, ended in two_at_once(
+                lambda lesson: run_lesson(lesson, "--snippet")):
+            with self.subTest(lesson=lesson):
+                self.assertEqual(ended, Ended(0, snippet_of(lesson), ""))
+
+    @unittest.skipUnless("fork" in METHODS, "a fork keeps the profiler")
+    @each_lesson
+    def test_the_measured_functions_are_those_of_the_snippet(
+            self, lesson: str) -> None:
+        log = self.folder() / "log"
+        seen = set()
+
+        def profile(frame: types.FrameType, event: str, _: object) -> None:
+            code = frame.f_code
+            if code.co_filename == MODULES[lesson].__file__ and (
+                    id(code) not in seen):
+                seen.add(id(code))
+                with log.open("a") as lines:  # also of child processes
+                    lines.write(words_of(code) + "\n")
+
+        before = multiprocessing.get_start_method(allow_none=True)
+        multiprocessing.set_start_method("fork", force=True)
+        threading.setprofile(profile)
+        try:
+            measured(lesson, quick=True)
+        finally:
+            threading.setprofile(None)
+            multiprocessing.set_start_method(before, force=True)
+        called = set(log.read_text().splitlines())
+        self.assertLessEqual(called, set(map(words_of, codes_of(compile(
+            snippet_of(lesson), lesson, "exec", dont_inherit=True)))))
+        self.assertLessEqual(
+            defined(lesson).keys() - {"main"},
+            {words.split()[1].partition(".")[0] for words in called})
 
 
-class UsageTest(unittest.TestCase):
-    """Bad input: one line, and exit status 2."""
-
-    def test_one_line(self) -> None:
-        for (lesson, *options), ended in at_once(
-                lambda words: run_lesson(*words), [
-                ("primes_threads", "--workers", "0"),
-                ("primes_threads", "--workers", "-1"),
-                ("primes_threads", "--workers", "two"),
-                ("primes_threads", "--workers", ""),
-                ("primes_threads", "--workers", "1,,2"),
-                ("primes_threads", "--repeat", "0"),
-                ("primes_pool", "0"), ("primes_pool", "ten"),
-                ("primes_pool", "--start-method", "magic"),
-                ("primes_pool", "--pool", "nonsense"),
-                ("primes_pool", "--pool", "no.such.module:Pool"),
-                ("primes_pool", "--pool", "multiprocessing:NoPool"),
-                ("primes_pool", "--pool", "collections:OrderedDict"),
-                ("primes_pool", "--pool", "builtins:print"),
-                ("hello_pipe", "--messages", "0"),
-                ("copy_threads", "--size", "big"),
-                ("copy_threads", "only_one"),
-                ("copy_threads", "a", "no such directory"),
-                ("titles_threads", "--timeout", "0"),
-                ("titles_threads", "--nonsense"),
-                ("", "lesson")]):
-            with self.subTest(lesson=lesson, options=options):
-                self.assertEqual((ended.status, ended.stdout), (2, ""))
-                self.assertRegex(ended.stderr, r"\A\w+: [^\n]+\n\Z")
-
-    def test_unwritable_picture_is_told_before_measuring(self) -> None:
-        ended = run_lesson("primes_threads", "--verbose", "--svg",
-                           "/no/such/directory/x.svg")
-        self.assertEqual((ended.status, ended.stdout), (1, ""))
-        self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
-        self.assertIn("/no/such/directory", ended.stderr)
-
-
-class OwnTasksTest(unittest.TestCase):
-    """The user's own files and addresses."""
+class AloneTest(TestCase):
+    """The file as a program of its own, with less to do."""
 
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        (self.folder / "to").mkdir()
+        self.home = self.folder()
+        self.package = self.home / "concur_demo"
+        self.elsewhere = self.home / "Übung 1 あ"
+        for folder in self.package, self.elsewhere, self.home / "tmp":
+            folder.mkdir()
 
-    def copy(self, *names: str) -> tuple[int, list[str]]:
-        ended = run_lesson("copy_threads", *names, cwd=self.folder,
-                           PYTHONPATH=os.getcwd())
-        return ended.status, ended.stderr.splitlines()
+    def run_there(self, *words: object, **changes: str) -> Ended:
+        return run([*PYTHON, *map(str, words)], cwd=self.elsewhere,
+                   **{"TMPDIR": str(self.home / "tmp"), **changes})
 
-    def test_copies(self) -> None:
-        (self.folder / "a").write_text("one")
-        (self.folder / "b\nc").write_text("two")
-        status, errors = self.copy("a", "missing", "b\nc", "to", "to")
-        self.assertEqual((status, len(errors)), (1, 2), errors)
-        self.assertEqual((self.folder / "to/a").read_text(), "one")
-        self.assertEqual((self.folder / "to/b\nc").read_text(), "two")
-        (self.folder / "a").write_text("new")
-        status, errors = self.copy("a", "to")
-        self.assertEqual((status, len(errors)), (1, 1), errors)
-        self.assertEqual((self.folder / "to/a").read_text(), "one")
-        self.assertEqual(self.copy("--force", "a", "to"), (0, []))
-        self.assertEqual((self.folder / "to/a").read_text(), "new")
+    def pasted(self, lesson: str, text: str, method: str = "") -> pathlib.Path:
+        """Return a file of another name with this text, away from the
+        package; it starts its processes by that method."""
+        path = self.elsewhere / f"copy é of {lesson}.py"
+        path.write_text(text if not method else text.replace(
+            START, f"{START}    import multiprocessing\n"
+            f"    multiprocessing.set_start_method({method!r})\n"),
+            encoding="utf-8")
+        return path
 
-    def test_two_of_one_name_are_refused_before_anything_is_copied(
-            self) -> None:
-        (self.folder / "a").write_text("one")
-        (self.folder / "b").write_text("two")
-        status, errors = self.copy("b", "a", "./a", "to")
-        self.assertEqual((status, len(errors)), (2, 1), errors)
-        self.assertEqual(os.listdir(self.folder / "to"), [])
-
-    def test_no_room_for_samples(self) -> None:
-        ended = run_lesson("copy_threads", "--size", "900000G",
-                           TMPDIR=str(self.folder))
-        self.assertEqual(ended.status, 1)
-        self.assertRegex(ended.stderr, r"\Acopy_threads: [^\n]*free[^\n]*\n\Z")
-        self.assertEqual(os.listdir(self.folder), ["to"])
-
-    def test_titles(self) -> None:
-        with slow_site(0.01) as site, socket.socket() as refusing:
-            refusing.bind(("127.0.0.1", 0))
-            dead = "http://me:secret@127.0.0.1:%d/" % refusing.getsockname()[1]
-            ended = run_lesson(
-                "titles_threads", f"{site}1", dead, "file:///x", "-",
-                stdin=f"\n{site}2\n  {site}3  \n\xff\n".encode("latin-1"))
-        self.assertEqual(ended.status, 1)
-        self.assertEqual(sorted(ended.stdout.splitlines()), [
-            f"Page {n} of a slow site\t{site}{n}" for n in (1, 2, 3)])
-        self.assertEqual(len(ended.stderr.splitlines()), 3, ended.stderr)
-        self.assertNotIn("secret", ended.stdout + ended.stderr)
-
-
-def when_at_work(pid: int) -> None:
-    """Wait until a lesson has begun, and can have had time to get on."""
-    status = pathlib.Path(f"/proc/{pid}/status")
-    if not status.exists():
-        time.sleep(1)
-        return
-    until = time.monotonic() + DEADLINE
-    caught = 0
-    while not caught >> (signal.SIGTERM - 1) & 1:  # it begins by that
-        assert time.monotonic() < until, "it does not begin"
-        time.sleep(0.01)
-        [mask] = re.findall(r"(?m)^SigCgt:\s*(\w+)$", status.read_text())
-        caught = int(mask, 16)
-    time.sleep(0.3)
-
-
-class Interrupt(NamedTuple):
-    """A lesson that is interrupted soon after its start."""
-
-    lesson: str
-    options: tuple[str, ...]
-    number: int   # of the signal
-    group: bool   # as a terminal does
-    twice: bool
-
-    def outcome(self) -> tuple[int, str, list[str]]:
-        """Return exit status, standard error, and what is left behind."""
-        with tempfile.TemporaryDirectory() as folder:
-            process = subprocess.Popen(
-                command(self.lesson, *self.options),
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                start_new_session=True, env=environment(TMPDIR=folder))
-            try:
-                when_at_work(process.pid)
-                for _ in range(1 + self.twice):
-                    (os.killpg if self.group else os.kill)(
-                        process.pid, self.number)
-                _, errors = process.communicate(timeout=DEADLINE)
-            except BaseException:  # else it would go on after the tests
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                raise
-            left = os.listdir(folder)
-        try:
-            for _ in range(100):
-                os.killpg(process.pid, 0)
-                time.sleep(0.05)
-            left.append("a process")
-        except ProcessLookupError:
-            pass
-        return process.returncode, text_of(errors), left
-
-
-class ProxyTest(unittest.TestCase):
-    """A proxy of the environment."""
-
-    def test_none_to_this_machine(self) -> None:
-        ended = run_lesson("titles_threads", "--quick", "--workers", 5,
-                           http_proxy="http://127.0.0.1:9", no_proxy="")
+    def assert_ran(self, lesson: str, ended: Ended) -> None:
         self.assertEqual((ended.status, ended.stderr), (0, ""))
+        self.assertRegex(ended.stdout, r"seconds: \d+\.\d")
+        if len(TABLE[lesson].workers) > 1:
+            counts = list(map(int, re.findall(
+                r"(\d+), seconds: \d+\.\d", ended.stdout)))
+            self.assertTrue(1 in counts and max(counts) > 1, ended.stdout)
+        for limit, total in re.findall(
+                r"primes up to (\d+) add up to (\d+)", ended.stdout):
+            self.assertEqual(int(total), sum_of_primes(int(limit)))
+        self.assertEqual(os.listdir(self.home / "tmp"), [])
 
-
-class EndingTest(unittest.TestCase):
-    """However a lesson is ended, it is tidy and tells in one line."""
-
-    @unittest.skipIf(sys.platform == "win32", "Windows has no such signals")
-    def test_interrupts(self) -> None:
-        cases = [
-            Interrupt(lesson, options, number, group, twice)
-            for lesson, options in [
-                ("copy_threads", ("--size", "300M", "--repeat", "99")),
-                ("titles_threads", ("--repeat", "99")),
-                ("primes_threads", ()), ("primes_pool", ()),
-                ("hello_pipe", ("--messages", "9000000")), ("", ())]
-            for number, group, twice in [
-                (signal.SIGINT, False, False), (signal.SIGINT, True, True),
-                (signal.SIGTERM, False, False)]]
-        for case, (status, errors, left) in at_once(
-                Interrupt.outcome, cases, workers=6):
-            with self.subTest(case=case):
-                self.assertEqual(status, 128 + case.number, errors)
-                self.assertRegex(errors, r"\A\w+: interrupted\n\Z")
-                self.assertEqual(left, [])
-
-    @unittest.skipIf(sys.platform == "win32", "Windows has no such signals")
-    def test_interrupted_before_the_command_begins(self) -> None:
-        ended = subprocess.run(
-            [*PYTHON, "-c", "import sys; sys.argv = ['-m']\n"
-             "import concur_demo, os, signal, time\n"
-             "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"],
-            cwd=ROOT, stderr=subprocess.PIPE, timeout=DEADLINE)
-        self.assertEqual((ended.returncode, ended.stderr), (130, b""))
-
-    def test_output_closed_early(self) -> None:
-        for lesson in ["primes_threads", "hello_pipe"]:
+    def test_in_its_folder(self) -> None:
+        for path in PACKAGE.glob("*.py"):  # whose names are all in its way
+            text = path.read_text(encoding="utf-8")
+            (self.package / path.name).write_text(
+                with_less_to_do(text) if path.stem in LESSONS else text,
+                encoding="utf-8")
+        for lesson, ended in two_at_once(lambda lesson: [
+                self.run_there(self.package / f"{lesson}.py"),
+                self.run_there("-m", lesson, PYTHONPATH=str(self.package))]):
             with self.subTest(lesson=lesson):
-                reader, writer = os.pipe()
-                os.close(reader)
+                self.assert_ran(lesson, ended[0])
+                self.assert_ran(lesson, ended[1])
+
+    def test_pasted_into_another_file(self) -> None:
+        for method in METHODS:
+            for lesson, ended in two_at_once(
+                    lambda lesson: self.run_there("-I", self.pasted(
+                        lesson, with_less_to_do(snippet_of(lesson)), method)),
+                    [lesson for lesson in LESSONS if method == METHODS[0]
+                     or "multiprocessing" in SOURCES[lesson]]):
+                with self.subTest(lesson=lesson, method=method):
+                    self.assert_ran(lesson, ended)
+
+    def test_an_error_of_the_work_is_told_and_no_result(self) -> None:
+        for lesson, ended in two_at_once(
+                lambda lesson: self.run_there("-I", self.pasted(
+                    lesson, with_work(lesson, "raise LookupError('broken')"))),
+                [lesson for lesson in LESSONS if WORK.search(
+                    SOURCES[lesson])]):
+            with self.subTest(lesson=lesson):
+                self.assertEqual(ended.status, 1)
+                self.assertIn("LookupError: broken", ended.stderr)
+                self.assertNotIn("seconds", ended.stdout)
+
+    @on_posix
+    def test_one_interrupt_ends_it(self) -> None:
+        for lesson in filter(lambda one: WORK.search(SOURCES[one]), LESSONS):
+            with self.subTest(lesson=lesson), subprocess.Popen(
+                    [*PYTHON, self.pasted(lesson, with_work(
+                        lesson, "print('at work', flush=True)",
+                        "time.sleep(3600)"))],
+                    env={**os.environ, "TMPDIR": str(self.home / "tmp")},
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    start_new_session=True) as process:
                 try:
-                    ended = subprocess.run(
-                        command(lesson, *QUICK[lesson]), stdout=writer,
-                        stderr=subprocess.PIPE, timeout=DEADLINE)
-                finally:
-                    os.close(writer)
-                self.assertEqual((ended.returncode, ended.stderr), (0, b""))
+                    assert process.stdout
+                    while process.stdout.readline() != b"at work\n":
+                        self.assertIsNone(process.poll())
+                    os.killpg(process.pid, signal.SIGINT)  # as a terminal
+                    _, errors = process.communicate(timeout=DEADLINE)
+                    self.assertEqual(process.returncode, -signal.SIGINT)
+                    self.assertIn(b"KeyboardInterrupt", errors)
+                finally:  # a test that fails leaves nothing either
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
 
-    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
-    def test_output_full(self) -> None:
-        for options in [[], ["--help"], ["--json"]]:
-            with self.subTest(options=options), open("/dev/full", "w") as full:
-                ended = subprocess.run(
-                    command("primes_threads", *QUICK["primes_threads"],
-                            *options), stdout=full, stderr=subprocess.PIPE,
-                    timeout=DEADLINE)
-                self.assertEqual(ended.returncode, 1)
-                self.assertRegex(
-                    text_of(ended.stderr),
-                    r"\Aprimes_threads: standard output: [^\n]*\n\Z")
+    def test_a_child_that_dies_at_once(self) -> None:
+        text = snippet_of("hello_pipe").replace(
+            "    parents_end.close()", "    os._exit(3)")
+        self.assertIn("os._exit(3)", text)
+        for method in METHODS:
+            with self.subTest(method=method):
+                ended = self.run_there("-I", self.pasted(
+                    "hello_pipe", text, method))
+                self.assertEqual((ended.status, ended.stdout), (1, ""))
+                self.assertRegex(ended.stderr, r"\nEOFError\n\Z")
 
-    def test_ascii_and_narrow_terminals(self) -> None:
-        for (encoding, columns), ended in at_once(
-                lambda case: run_lesson(
-                    "primes_pool", *QUICK["primes_pool"], COLUMNS=case[1],
-                    PYTHONIOENCODING=case[0]),
-                [("ascii", "80"), ("utf-8", "20")]):
-            with self.subTest(encoding=encoding, columns=columns):
+
+class MeasuredTest(TestCase):
+    """The lesson as the package measures it."""
+
+    def test_text_in_its_order(self) -> None:
+        folder = self.folder()
+        for lesson, ended in two_at_once(lambda lesson: run(
+                [*PYTHON, "-X", "dev",
+                 *command(lesson, *small(lesson))[len(PYTHON):]],
+                cwd=folder, PYTHONPATH=str(ROOT), COLUMNS="200")):
+            with self.subTest(lesson=lesson):
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
-                self.assertEqual(ended.stdout.isascii(), encoding == "ascii")
+                [claim] = re.findall(
+                    r"(?s)\nClaim: (.*)\nNotice:", SOURCES[lesson])
+                claim = re.escape(" ".join(claim.split()))
+                worker = TABLE[lesson].worker[:4]  # of one, and of several
+                self.assertRegex(
+                    ended.stdout, rf"(?s)\A{lesson}: {claim}\n.*"
+                    r"\nvariant +\w+ +seconds .*\nin flight: .*"
+                    rf"\n[\w ]+, 1 {worker}\w*: [\d.]+ s\n.*\nVerdict: "
+                    r"(holds|does not hold|cannot tell)\. [A-Z]")
+
+    def test_json(self) -> None:
+        for lesson, ended in two_at_once(lambda lesson: run_lesson(
+                lesson, *small(lesson), "--json", "--workers", 2)):
+            with self.subTest(lesson=lesson):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assert_complete(lesson, ended.stdout)
+
+    def assert_complete(self, lesson: str, text: str) -> None:
+        report = json.loads(text)
+        self.assertEqual(report["lesson"], lesson)
+        self.assertIn(report["verdict"],
+                      {"holds", "does not hold", "cannot tell"})
+        self.assertTrue(report["results"] and report["runs"])
+        for row in report["results"]:
+            if limit := re.fullmatch(
+                    r"sum of the primes up to (\d+)", row["task"]):
+                self.assertEqual(row["result"], sum_of_primes(int(limit[1])))
+        for one in report["runs"]:
+            self.assertTrue(one["tasks"])
+            for task in one["tasks"]:
+                self.assertEqual(
+                    [list(part) for part in (
+                        report, report["machine"], one, task, row)], KEYS)
+                self.assertIsNone(task["error"])
+                self.assertGreaterEqual(task["start"], 0)
+                self.assertLessEqual(
+                    task["start"] + task["seconds"], one["seconds"] + 0.001)
+
+    @each_lesson
+    def test_measure(self, lesson: str) -> None:
+        report = measured(lesson, workers=[1, 2])
+        self.assert_complete(lesson, report.json())
+        counts = [run.workers for run in report.runs]
+        self.assertEqual(counts, [1, 2] * (len(counts) // 2))
+
+    @each_lesson
+    def test_quick(self, lesson: str) -> None:
+        self.assert_complete(lesson, measured(lesson, quick=True).json())
+
+
+@contextlib.contextmanager
+def least_pool(workers: int) -> Iterator[Any]:
+    """No more of Pool's interface than map_pool needs."""
+    yield types.SimpleNamespace(map_async=lambda work, tasks, chunksize: (
+        types.SimpleNamespace(get=lambda timeout: list(map(work, tasks)))))
+
+
+def die(task: object) -> None:
+    os._exit(3)
+
+
+def refuse(task: object) -> None:
+    raise LookupError(task)
+
+
+class MechanismTest(TestCase):
+    """map_threads, which is the same in all lessons, and map_pool."""
+
+    map_threads = staticmethod(MODULES["primes_threads"].map_threads)
+    map_pool = staticmethod(MODULES["primes_pool"].map_pool)
+
+    def test_threads_do_each_task_once(self) -> None:
+        for tasks, workers in ([], 2), ([5], 3), (list(range(99)), 4):
+            self.assertEqual(
+                sorted(self.map_threads(str, tasks, workers)),
+                [(task, str(task)) for task in tasks])
+
+    def test_threads_overlap_and_are_daemons(self) -> None:
+        all_here = threading.Barrier(3)
+
+        def meet(task: int) -> tuple[str, bool]:
+            all_here.wait(DEADLINE)  # passes only if three are in flight
+            thread = threading.current_thread()
+            return thread.name, thread.daemon
+
+        met = dict(self.map_threads(meet, range(3), 3)).values()
+        self.assertEqual(len({name for name, _ in met}), 3)
+        self.assertEqual({daemon for _, daemon in met}, {True})
+
+    def test_what_the_work_of_threads_raises_reaches_the_caller(self) -> None:
+        for kind in (
+                LookupError, SystemExit, KeyboardInterrupt, GeneratorExit):
+            def work(task: int) -> None:
+                if task == 3:
+                    raise kind("broken")
+
+            with self.subTest(kind=kind), self.assertRaisesRegex(
+                    kind, "broken"):
+                list(self.map_threads(work, range(6), 2))
+        # But an exception may be a result as well.
+        [(_, result)] = self.map_threads(LookupError, ["key"], 1)
+        self.assertIsInstance(result, LookupError)
+
+    def test_a_pool_keeps_the_order_of_the_tasks(self) -> None:
+        second = threading.Event()
+
+        def work(task: int) -> int:
+            if task == 1:
+                self.assertTrue(second.wait(DEADLINE))
+            second.set()
+            return task
+
+        self.assertEqual(self.map_pool(work, [1, 2], 2, ThreadPool), [1, 2])
+        self.assertEqual(self.map_pool(abs, [3, -1], 2, least_pool), [3, 1])
+
+    def test_a_pool_whose_worker_dies_comes_to_its_limit(self) -> None:
+        with (self.assertRaises(multiprocessing.TimeoutError),
+              # The pool replaces it with a fork from a thread of its own.
+              warnings.catch_warnings(action="ignore")):
+            self.map_pool(die, range(2), 1, timeout=0.5)
+
+    def test_what_the_work_of_a_pool_raises_reaches_the_caller(self) -> None:
+        with self.assertRaisesRegex(LookupError, "7"):
+            self.map_pool(refuse, [7], 1)
+
+    def test_the_sum_up_to_a_million(self) -> None:
+        lesson = MODULES["primes_pool"]
+        jobs = [lesson.cut(1_000_000, 100_000), lesson.cut(100, 50)]
+        self.assertEqual(lesson.add_up(jobs, self.map_pool(
+            lesson.sum_primes, sum(jobs, []), 2)), [37_550_402_023, 1060])
+
+    def test_a_copy_is_like_its_file(self) -> None:
+        lesson, folder = MODULES["copy_threads"], self.folder()
+        for path in lesson.make_files(folder, 2, 1_500_000):
+            lesson.copy_file((path, f"{path}.copy"))
+            text = pathlib.Path(path).read_bytes()
+            self.assertEqual(len(text), 1_500_000)
+            self.assertEqual(pathlib.Path(f"{path}.copy").read_bytes(), text)
 
 
 if __name__ == "__main__":

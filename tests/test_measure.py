@@ -1,243 +1,179 @@
-"""Figures, verdicts and the machine they are of."""
+"""Traced work, and the figures of its runs."""
 
+import contextlib
+import io
+import multiprocessing
+import os
 import pathlib
-import tempfile
 import threading
 import time
-import unittest
+import warnings
+from typing import Any
+from unittest import mock
 
-from concur_demo import (
-    copy_threads, primes_pool, primes_threads, titles_threads)
-from concur_demo._machine import Machine, this_machine, usable_cores
-from concur_demo._measure import (
-    Recorder, Run, Span, Traced, best_of, trace, with_speed_ups)
-from concur_demo._report import (
-    CANNOT_TELL, DOES_NOT_HOLD, HOLDS, Report, Verdict, compared)
-from concur_demo._text import describe, printable
-from concur_demo.worker_threads import map_threads
+import concur_demo
+from concur_demo._measure import Run, Span, Traced, note_of, trace
+from concur_demo.primes_threads import map_threads
 
-TWO_CORES = Machine("3.13.0", "CPython", True, 2, "Linux x86_64")
+from .support import TestCase
 
 
-def run_of(workers: int, seconds: float, failed: int = 0,
-           cpu_seconds: float = 1.0) -> Run:
-    """Return a run of two tasks of a second each."""
-    return Run("sums", workers, seconds, 2, failed, 2.0, cpu_seconds)
+def look_into(folder: str) -> tuple[str, int, dict[str, str]]:
+    """Return which process this is, and the notes in the folder."""
+    return multiprocessing.current_process().name, os.getpid(), {
+        note.name: note.read_text(encoding="utf-8")
+        for note in pathlib.Path(folder).iterdir()}
 
 
-class FiguresTest(unittest.TestCase):
-    """in_flight, cores_busy, speed_up."""
+def burn(seconds: float) -> None:
+    """Use so much CPU time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(1000))
 
-    def test_their_definitions(self) -> None:
-        run = run_of(2, 4.0, cpu_seconds=1.0)
-        self.assertEqual((run.in_flight, run.cores_busy), (0.5, 0.25))
-        runs = with_speed_ups([run_of(1, 8.0), run_of(4, 2.0)])
-        self.assertEqual([one.speed_up for one in runs], [1.0, 4.0])
-        self.assertEqual(with_speed_ups([run_of(2, 2.0)])[0].speed_up, None)
+
+def run_of(workers: int, seconds: float, *errors: str | None) -> Run:
+    """Return a run of such tasks, of a second each and half of it CPU."""
+    return Run("sums", workers, seconds, [
+        Span("task", "worker", 0.0, 1.0, 0.5, error) for error in errors])
+
+
+class TracedWork(TestCase):
+
+    def setUp(self) -> None:
+        self.notes = str(self.folder())
+
+    def in_thread(self, task: Any, work: Any, **how: Any) -> Any:
+        """Return the outcome of the task, done in a new thread."""
+        traced, outcomes = Traced(work, self.notes, **how), list[Any]()
+        thread = threading.Thread(
+            target=lambda: outcomes.append(traced(task)), name="thread 7")
+        thread.start()
+        thread.join()
+        return outcomes[0]
+
+    def test_who_did_it_when_and_with_what_result(self) -> None:
+        before = time.perf_counter()
+        result, span = self.in_thread(range(4), sum)
+        self.assertEqual((result, *span[:2], span.error),
+                         (6, "range(0, 4)", "thread 7", None))
+        self.assertGreaterEqual(span.start, before)
+        self.assertGreaterEqual(span.seconds, 0)
+        self.assertLessEqual(span.start + span.seconds, time.perf_counter())
+        self.assertEqual(
+            Traced(sum, self.notes)([])[1].worker, "MainThread")
+
+    def test_cpu_time_is_that_of_the_workers_own_thread(self) -> None:
+        self.assertGreater(self.in_thread(0.1, burn)[1].cpu_seconds, 0.09)
+        # While one waits, another burns.
+        waiting = Traced(lambda seconds: self.in_thread(seconds, burn),
+                         self.notes)(0.1)[1]
+        self.assertLess(waiting.cpu_seconds, 0.09)
+        self.assertGreater(waiting.seconds, 0.09)
+
+    def test_a_failure_is_an_error_of_the_task(self) -> None:
+        def fail(failure: BaseException) -> None:
+            raise failure
+
+        for failure, error in (
+                (ValueError("not\na number"), "not a number"),
+                (KeyError("x"), "KeyError: 'x'"),
+                (SystemExit(3), "SystemExit: 3")):
+            for traced in (Traced(fail, self.notes),
+                           Traced(str, self.notes, ready=fail)):
+                result, span = traced(failure)
+                self.assertEqual((result, span.error), (None, error))
+        with self.assertRaises(KeyboardInterrupt):  # Ctrl-C is none
+            Traced(fail, self.notes)(KeyboardInterrupt())
+
+    def test_a_task_is_made_ready_before_the_clock_starts(self) -> None:
+        def ready(task: str) -> tuple[str, float]:
+            burn(0.1)
+            return task, time.perf_counter()
+
+        (task, ready_at), span = self.in_thread("x", tuple, ready=ready)
+        self.assertEqual((task, span.task), ("x", "x"))
+        self.assertGreaterEqual(span.start, ready_at)
+        self.assertLess(span.cpu_seconds, 0.09)
+
+    def test_verbose_tells_start_and_end_in_a_line_each(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            self.in_thread("no number", float, verbose=True,
+                           name="{}\n\x1b".format)
+        self.assertEqual(told.getvalue().splitlines(), [
+            rf"thread 7: {word} no number\n\x1b" for word in ("start", "end")])
+
+    def test_processes_leave_a_note_while_at_work(self) -> None:
+        look = Traced(look_into, self.notes, name="look\ninto {}".format)
+        # To fork is safe here: the other thread is the tests' deadline.
+        self.enterContext(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "This process .*multi-threaded")
+        for method in multiprocessing.get_all_start_methods():
+            context = multiprocessing.get_context(method)
+            with self.subTest(method), context.Pool(1) as pool:
+                [((name, pid, notes), span)] = pool.map(look, [self.notes])
+                self.assertEqual(span.worker, f"{name} (pid {pid})")
+                self.assertNotEqual(pid, os.getpid())
+                self.assertEqual(notes, {os.path.basename(note_of(
+                    pid, self.notes)): rf"look\ninto {self.notes}"})
+                [failed] = pool.map(Traced(float, self.notes), ["x"])
+                self.assertIn("could not convert", str(failed[1].error))
+                self.assertEqual(os.listdir(self.notes), [])
+                # Once the folder is gone, nothing more is done.
+                make = Traced(os.mkdir, os.path.join(self.notes, "gone"))
+                task = os.path.join(self.notes, "made")
+                for _, span in [make(task), *pool.map(make, [task])]:
+                    self.assertIsNotNone(span.error)
+                self.assertEqual(os.listdir(self.notes), [])
+
+
+class Runs(TestCase):
+
+    def test_figures_as_a_reader_sees_them(self) -> None:
+        run = run_of(2, 1.25, None, None, "broken")
+        self.assertEqual(
+            (run.in_flight, run.cores_busy, run.failed), (2.4, 1.2, 1))
+        run = run._replace(speed_up=1.987, figures={
+            "lost": 353_000, "share": 0.123456, "a second": 12_345.6})
+        self.assertEqual(run.shown(), {
+            "seconds": "1.250", "speed-up": "1.99", "in flight": "2.40",
+            "cores busy": "1.20", "lost": "353,000", "share": "0.1235",
+            "a second": "12,346"})
+        self.assertEqual(run_of(1, 2.0).shown()["speed-up"], "-")
+
+    def test_the_best_of_repeats_its_spread_and_its_speed_up(self) -> None:
+        runs = iter([
+            run_of(2, 1.0, "broken"), run_of(2, 2.0, None), run_of(2, 3.0),
+            run_of(1, 8.0), run_of(1, 4.0), run_of(1, 5.0)])
+        with mock.patch("concur_demo._experiments.trace",
+                        lambda *how: (next(runs), [])):
+            report = concur_demo.measure(
+                "primes_threads", [10], workers=[2, 1], repeat=3)
+        self.assertEqual(
+            [(run.workers, run.seconds, run.spread, run.speed_up)
+             for run in report.runs],
+            # A run may have been fast because it failed.
+            [(2, 2.0, 0.5, 2.0), (1, 4.0, 1.0, 1.0)])
 
     def test_tasks_that_meet_are_in_flight_at_once(self) -> None:
         meeting = threading.Barrier(2)
-        run, results = trace(
-            "meeting", map_threads, lambda task: meeting.wait(10), [1, 2], 2)
-        self.assertEqual((run.tasks, run.failed, len(results)), (2, 0, 2))
+        run, pairs = trace("meeting", map_threads, Traced(
+            lambda task: meeting.wait(10) * 0 + task, str(self.folder())),
+            [7, 8], 2)
+        self.assertEqual((*run[:2], run.failed, sorted(pairs)),
+                         ("meeting", 2, 0, [(7, 7), (8, 8)]))
         one, other = run.spans
-        self.assertLess(max(one.start, other.start),
-                        min(one.start + one.seconds,
-                            other.start + other.seconds))
-        self.assertEqual({one.worker, other.worker}, {"thread 1", "thread 2"})
+        self.assertNotEqual(one.worker, other.worker)
+        self.assertLessEqual(0, one.start)
+        self.assertLess(other.start, one.start + one.seconds)
+        self.assertLessEqual(other.start + other.seconds, run.seconds)
 
-    def test_waiting_takes_no_cpu_time_and_work_does(self) -> None:
-        waiting = Traced(threading.Event().wait)(0.2).span
-        self.assertLess(waiting.cpu_seconds, waiting.seconds / 2)
-        work: Traced[range, int] = Traced(sum)
-        working = work(range(10**6)).span
-        self.assertGreater(working.cpu_seconds, 0)
+    def test_results_come_as_the_mechanism_gives_them(self) -> None:
+        def backwards(work: Any, tasks: Any, workers: int) -> Any:
+            return reversed([(task, work(task)) for task in tasks])
 
-    def test_a_task_that_fails_is_a_span_with_an_error(self) -> None:
-        run, results = trace(
-            "quotients", map_threads, lambda n: 1 // n, [0, 1], 1)
-        self.assertEqual((run.tasks, run.failed), (2, 1))
-        self.assertEqual(results, [(1, 1)])
-        self.assertEqual([span.error is None for span in run.spans],
-                         [False, True])
-
-    def test_nothing_need_be_kept(self) -> None:
-        shown = []
-        run, results = trace(
-            "squares", map_threads, lambda n: n * n, range(100), 2,
-            show=lambda task, outcome: shown.append(outcome.result),
-            keep=False)
-        self.assertEqual((len(run.spans), results, run.tasks), (0, [], 100))
-        self.assertEqual(sorted(shown), [n * n for n in range(100)])
-
-    def test_best_of_repeats_knows_the_spread(self) -> None:
-        seconds = iter([3.0, 2.0, 2.5])
-        best, _ = best_of(3, lambda: (run_of(1, next(seconds)), []))
-        self.assertEqual((best.seconds, best.spread), (2.0, 0.5))
-        failing = iter([run_of(1, 1.0, failed=1), run_of(1, 2.0)])
-        best, _ = best_of(2, lambda: (next(failing), []))
-        self.assertEqual(best.failed, 0)
-
-    def test_recorder_counts_from_its_start(self) -> None:
-        recorder = Recorder()
-        recorder.add(Span("b", "w", recorder.start + 2, 1.0, 0.5))
-        recorder.add(Span("a", "w", recorder.start + 1, 1.0, 0.5, "broken"))
-        time.sleep(0.001)
-        run = recorder.run("two", 1)
-        self.assertEqual([span.task for span in run.spans], ["a", "b"])
-        self.assertAlmostEqual(run.spans[0].start, 1)
-        self.assertEqual((run.tasks, run.failed, run.task_seconds,
-                          run.cpu_seconds), (2, 1, 2.0, 1.0))
-
-
-class VerdictTest(unittest.TestCase):
-    """What is concluded from figures."""
-
-    def test_where_it_cannot_be_told(self) -> None:
-        for runs, machine, words in [
-                ([run_of(1, 2.0)], TWO_CORES, "one worker and one on several"),
-                ([run_of(2, 2.0)], TWO_CORES, "one worker and one on several"),
-                ([run_of(1, 2.0), run_of(2, 1.0, failed=1)], TWO_CORES,
-                 "1 task failed"),
-                ([run_of(1, 0.002), run_of(2, 0.001)], TWO_CORES, "too short"),
-                ([run_of(1, 2.0), run_of(2, 1.0)],
-                 TWO_CORES._replace(cores=1), "Only 1 core")]:
-            verdict = compared(runs, machine, lambda *_: Verdict(HOLDS, ""))
-            with self.subTest(words=words):
-                self.assertEqual(verdict.word, CANNOT_TELL)
-                self.assertIn(words, verdict.evidence)
-
-    def test_the_fastest_on_several_is_compared(self) -> None:
-        verdict = compared(
-            [run_of(1, 4.0), run_of(2, 3.0), run_of(3, 2.0)], TWO_CORES,
-            lambda alone, best: Verdict(
-                HOLDS, f"{alone.seconds} {best.seconds}"))
-        self.assertEqual(verdict.evidence, "4.0 2.0")
-
-    def test_threads_without_the_gil(self) -> None:
-        alone, best = run_of(1, 4.0), run_of(2, 2.0)
-        self.assertEqual([
-            primes_threads.judge(alone, best, gil=False).word,
-            primes_threads.judge(alone, best, gil=True).word,
-            primes_threads.judge(alone, run_of(2, 4.1), gil=True).word],
-            [DOES_NOT_HOLD, CANNOT_TELL, HOLDS])
-
-    def test_copies(self) -> None:
-        self.assertEqual(
-            [copy_threads.judge(alone, best).word
-             for alone in (run_of(1, 2.0, cpu_seconds=2.0), run_of(1, 2.0))
-             for best in (run_of(2, 1.2), run_of(2, 2.0),
-                          run_of(2, 2.0, cpu_seconds=4.0))],
-            [HOLDS, CANNOT_TELL, DOES_NOT_HOLD,
-             HOLDS, CANNOT_TELL, CANNOT_TELL])
-
-    def test_what_cannot_be_told_teaches_nothing(self) -> None:
-        alone = run_of(1, 2.0, cpu_seconds=2.0)
-        for verdict in [
-                copy_threads.judge(alone, run_of(2, 4.0)),
-                titles_threads.judge(alone, run_of(2, 2.0)),
-                primes_threads.judge(alone, run_of(2, 1.0), gil=True),
-                primes_pool.judge(run_of(1, 2.0), run_of(2, 2.0), cores=2)]:
-            self.assertEqual(verdict.take_home, "")
-
-    def test_processes(self) -> None:
-        alone = run_of(1, 2.0, cpu_seconds=2.0)
-        starved = run_of(1, 2.0, cpu_seconds=1.0)
-        crowded = run_of(2, 2.0, cpu_seconds=2.0)._replace(task_seconds=4.0)
-        for one, best, word in [
-                (alone, run_of(2, 1.0, cpu_seconds=2.0), HOLDS),
-                (alone, run_of(2, 2.0, cpu_seconds=2.0), DOES_NOT_HOLD),
-                (alone, crowded, CANNOT_TELL),
-                (alone, run_of(2, 1.0, cpu_seconds=1.0), CANNOT_TELL),
-                (starved, run_of(2, 2.0, cpu_seconds=1.0), CANNOT_TELL)]:
-            with self.subTest(one=one, best=best):
-                self.assertEqual(
-                    primes_pool.judge(one, best, cores=2).word, word)
-        self.assertEqual(  # these may be threads, with a GIL
-            primes_pool.judge(alone, crowded, 2, "worker").word,
-            DOES_NOT_HOLD)
-
-    def test_cap_of_the_whole_sums(self) -> None:
-        spans = [Span(str(n), "w", 0.0, share, share)
-                 for n, share in enumerate([0.11, 0.31, 0.58])]
-        sentence = primes_pool.cap_of_whole_sums(
-            run_of(1, 1.0)._replace(spans=spans))
-        self.assertIn("1.72 times", sentence)
-        self.assertIn("1.45 times", sentence)
-
-
-class ReportTest(unittest.TestCase):
-    """The report that all forms are drawn from."""
-
-    def test_spread_is_shown_when_it_is_large(self) -> None:
-        for spread, shown in [(0.05, False), (0.25, True)]:
-            run = run_of(1, 2.0)._replace(spread=spread)
-            report = Report("x", "y", Verdict(HOLDS, "z."), TWO_CORES,
-                            [run], [])
-            with self.subTest(spread=spread):
-                self.assertEqual("spread" in report.table()[0], shown)
-                self.assertEqual("25%" in report.text(), shown)
-
-    def test_one_line_for_a_notebook(self) -> None:
-        report = primes_threads.measure([1000], workers=[1, 2])
-        self.assertEqual(len(repr(report).splitlines()), 1)
-
-
-class MachineTest(unittest.TestCase):
-    """Cores that may be used, by affinity and control groups."""
-
-    def cores(self, **files: str) -> int:
-        with tempfile.TemporaryDirectory() as root:
-            for name, text in files.items():
-                path = pathlib.Path(root, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            return usable_cores(root)
-
-    def test_limits_of_control_groups(self) -> None:
-        every = self.cores()
-        v2, v1 = "sys/fs/cgroup", "sys/fs/cgroup/cpu"
-        group = {"proc/self/cgroup": "0::/one/two\n"}
-        old = {"proc/self/cgroup": "4:cpu,cpuacct:/one\n3:memory:/x\n"}
-        for files, cores in [
-                (group, every),
-                (group | {f"{v2}/one/two/cpu.max": "max 100000"}, every),
-                (group | {f"{v2}/one/two/cpu.max": "50000 100000"}, 1),
-                (group | {f"{v2}/one/cpu.max": "100000 100000"}, 1),
-                (group | {f"{v2}/cpu.max": "100000 100000"}, 1),
-                (group | {f"{v2}/one/cpu.max": "9900000 100000"}, every),
-                (old | {f"{v1}/one/cpu.cfs_quota_us": "-1",
-                        f"{v1}/one/cpu.cfs_period_us": "100000"}, every),
-                (old | {f"{v1}/one/cpu.cfs_quota_us": "90000",
-                        f"{v1}/one/cpu.cfs_period_us": "100000"}, 1)]:
-            with self.subTest(files=files):
-                self.assertEqual(self.cores(**files), cores)
-
-    def test_this_machine(self) -> None:
-        machine = this_machine()
-        self.assertGreaterEqual(machine.cores, 1)
-        self.assertIn(machine.python, str(machine))
-
-
-class TextTest(unittest.TestCase):
-    """Text fit for a terminal."""
-
-    def test_nothing_controls_the_terminal(self) -> None:
-        for text in ["\x1b[31m", "a\nb\tc\r", "\u202e", "\u2028", "\udcff",
-                     "\x9b1m", "\x00\x7f"]:
-            with self.subTest(text=ascii(text)):
-                self.assertTrue(printable(text).isprintable())
-        for text in ["Käse 猫", "می\u200cخواهم", "👨\u200d👧"]:
-            self.assertEqual(printable(text), text)
-
-    def test_errors_in_one_line(self) -> None:
-        try:
-            open("no such\nfile")
-        except OSError as error:
-            self.assertEqual(
-                describe(error), "No such file or directory: no such\\nfile")
-        self.assertEqual(describe(KeyError()), "KeyError")
-
-
-if __name__ == "__main__":
-    unittest.main()
+        run, pairs = trace("quotients", backwards, Traced(
+            lambda n: 6 // n, str(self.folder())), [1, 0, 2, 3], 1)
+        self.assertEqual(pairs, [(3, 2), (2, 3), (1, 6)])
+        self.assertEqual([span.task for span in run.spans], list("1023"))
+        self.assertEqual(run.failed, 1)

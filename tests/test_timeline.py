@@ -1,31 +1,22 @@
-"""Who worked on what, when, as text and as SVG."""
+"""Who worked on what, when: as text, as SVG and as trace events."""
 
-import contextlib
-import html.parser
+import json
 import re
-import threading
-import unittest
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from typing import Any
 
 from concur_demo import _timeline
-from concur_demo._machine import Machine
-from concur_demo._measure import Run, Span, trace, with_speed_ups
-from concur_demo._report import HOLDS, Report, Verdict
-from concur_demo.worker_threads import map_threads
+from concur_demo._measure import Run, Span
+
+from .support import TestCase
+from .test_report import HOSTILE, controls_in
 
 SVG = "{http://www.w3.org/2000/svg}"
-MACHINE = Machine("3.13.0", "CPython", True, 2, "Linux x86_64")
-
-# Terminal control, a line break, markup, a byte that was no UTF-8 in a
-# file name, a noncharacter, and a mark that turns the text around.
-HOSTILE = "\x1b[2J\n]]><b a=\"'&amp;\udcff\ufffe\x00\u202e\U0001f40d"
 
 
-def a_run(
-    variant: str, workers: int, durations: Sequence[float],
-    failed: Sequence[int] = (), overhead: float = 0.0,
-) -> Run:
+def a_run(workers: int, durations: Sequence[float], share: float = 1.0,
+          failed: Sequence[int] = ()) -> Run:
     """Return the run of such tasks, each by the first worker to be free."""
     free = [0.0] * workers
     spans = []
@@ -33,398 +24,250 @@ def a_run(
         worker = free.index(min(free))
         spans.append(Span(
             f"task {number}", f"ForkPoolWorker-{worker + 7} (pid 4242)",
-            free[worker], seconds, seconds / 2,
+            free[worker], seconds, seconds * share,
             "no such file" if number in failed else None))
         free[worker] += seconds
-    return Run(
-        variant, workers, max(free) + overhead, tasks=len(spans),
-        failed=len(failed), task_seconds=sum(durations),
-        cpu_seconds=sum(durations) / 2,
-        spans=sorted(spans, key=lambda span: span.start))
+    return Run("sums", workers, max(free) + 1e-9, spans)
 
 
-def a_report(*runs: Run, lesson: str = "primes_pool") -> Report:
-    return Report(
-        lesson, "Processes use <all> cores.", Verdict(HOLDS, "So it is."),
-        MACHINE, with_speed_ups(runs), [], "process")
+def run_of(seconds: float, *spans: tuple[str, float, float]) -> Run:
+    """Return the run of spans that are given as (worker, start, seconds)."""
+    return Run("spans", 1, seconds, [
+        Span(f"task {number}", worker, start, took, 0.0)
+        for number, (worker, start, took) in enumerate(spans)])
 
 
-def picture(report: Report) -> ET.Element:
-    """Return the report's SVG, parsed; that alone rejects bad XML."""
-    return ET.fromstring(report.svg().encode())
+def lanes_of(*runs: Run, encoding: str = "utf-8") -> list[str]:
+    """Return the lanes of the text, 40 columns, without their numbers."""
+    return [line[3:] for line in _timeline.text(
+        runs, 43, encoding).splitlines() if re.match(r" *\d+ [^ \d]", line)]
 
 
-def bars_of(root: ET.Element) -> list[ET.Element]:
-    """Return the rectangles that have a tooltip."""
-    return [rect for rect in root.iter(f"{SVG}rect")
-            if rect.find(f"{SVG}title") is not None]
+def svg_of(*runs: Run) -> str:
+    return _timeline.svg(runs, "process", "Use <all> cores.", "on 2 cores")
 
 
-def tips_of(root: ET.Element) -> list[str]:
-    return [rect.findtext(f"{SVG}title", "") for rect in bars_of(root)]
+def texts_of(svg: str) -> list[str]:
+    return [text.text or "" for text in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
-def texts_of(root: ET.Element) -> list[str]:
-    return [text.text or "" for text in root.iter(f"{SVG}text")]
+def bars_of(run: Run) -> list[tuple[str, dict[str, str]]]:
+    """Return (tooltip, attributes) of each bar in the picture."""
+    return [(group.findtext(f"{SVG}title", ""), next(
+        rect.attrib for rect in group if "fill-opacity" in rect.attrib))
+        for group in ET.fromstring(svg_of(run)).iter(f"{SVG}g")
+        if group.find(f"{SVG}title") is not None]
 
 
-def lanes_of(text: str) -> list[str]:
-    """Return the lanes of a timeline as text, without their labels."""
-    return [line[3:] for line in text.splitlines()
-            if re.match(r" *\d+ [^ \d]", line)]
+def events_of(*runs: Run) -> list[dict[str, Any]]:
+    text = _timeline.trace_events(runs, "primes_pool")
+    assert "\\u" not in text.replace(r"\\", ""), "Perfetto may reject it"
+    events: list[dict[str, Any]] = json.loads(text.encode())["traceEvents"]
+    return events
 
 
-WHOLE = [
-    a_run("whole tasks", workers, [1.0, 3.0, 6.0]) for workers in (1, 2, 3)]
-PIECES = [
-    a_run("equal pieces", workers, [0.5] * 20) for workers in (1, 2)]
-
-
-class Text(unittest.TestCase):
+class Text(TestCase):
 
     def test_lanes_tell_one_worker_from_several(self) -> None:
-        text = _timeline.text(WHOLE[:2], 43)
-        self.assertEqual(text.splitlines(), [
-            "whole tasks, 1 worker: 10.000 s",
-            " 1 " + 4 * "█" + 12 * "▒" + 24 * "█",
-            "whole tasks, 2 workers: 7.000 s",
-            " 1 " + 4 * "█" + 24 * "▒",
-            " 2 " + 12 * "█" + 16 * "·",
-            "   |0 s                |5 s",
-            "█▒ neighbouring tasks   · idle"])
+        text = _timeline.text([a_run(1, [1, 3, 6]), a_run(2, [1, 3, 6])], 43)
+        self.assertEqual(text.partition("\n█▓▒░ ")[0], """\
+sums, 1 worker: 10.000 s
+ 1 ████│███████████│███████████████████████
+sums, 2 workers: 7.000 s
+ 1 ████│███████████████████████
+ 2 ████████████················
+   |0 s                |5 s""")
 
-    def test_axis_is_common_so_the_faster_run_is_shorter(self) -> None:
-        one, two_a, two_b = lanes_of(_timeline.text(PIECES, 83))
-        self.assertEqual((len(one), len(two_a), len(two_b)), (80, 40, 40))
+    def test_ascii_and_20_columns(self) -> None:
+        run = a_run(2, [1, 1, 2], 0.5)
+        # In the east Asian encodings a block would be two columns wide.
+        for encoding in ("ascii", "cp1252", "cp932", "gbk", "big5", "cp949",
+                         "no such encoding"):
+            lines = _timeline.text([run], 1, encoding).splitlines()
+            self.assertTrue("".join(lines).isascii(), encoding)
+            self.assertLessEqual(max(map(len, lines)), 20)
+            self.assertEqual(lines[2:5], [
+                " 1 ++++++|++++++++++", " 2 ++++++...........",
+                "   |0 s  |1 s |2 s"])
+        self.assertIn("▒│▒", _timeline.text([run], 20, "cp437"))
 
-    def test_marks_of_the_axis_stand_at_their_time(self) -> None:
-        for seconds in (1e-9, 0.00015, 0.9, 1.0, 8.1, 59.9, 86400.0):
-            for width in range(20, 121):
-                run = a_run("x", 1, [seconds])
-                axis = next(
-                    line for line in _timeline.text([run], width).split("\n")
-                    if "|" in line)[3:]
-                scale = _timeline.common_scale([run], width - 3)
-                marks = list(re.finditer(r"\|(\S+) s", axis))
-                self.assertEqual(marks[0][1], "0")
-                for mark in marks:
-                    self.assertEqual(
-                        mark.start(), scale.column(float(mark[1])))
+    def test_lines_fit_and_marks_stand_at_their_time(self) -> None:
+        for seconds in (1e-6, 0.00015, 0.9, 1.0, 8.1, 59.9, 86400.0):
+            run = a_run(64, [seconds / 9] * 570, 0.3, [3, 190])
+            for width in range(20, 121, 7):
+                lines = _timeline.text([run], width).splitlines()
+                self.assertLessEqual(max(map(len, lines)), width)
+                axis = next(line for line in lines if "|0 s" in line)[3:]
+                for mark in re.finditer(r"\|(\S+) s", axis):
+                    place = float(mark[1]) / run.seconds * (width - 3)
+                    self.assertAlmostEqual(place, mark.start(), delta=0.51)
 
-    def test_no_line_is_wider_than_the_terminal(self) -> None:
-        runs = [*WHOLE, *PIECES, a_run("pages", 64, [0.1] * 200, [3, 190]),
-                a_run("a variant of a somewhat long name " * 3, 2, [1, 2])]
-        for encoding in ("ascii", "latin-1", "utf-8"):
-            for width in range(20, 121):
-                text = _timeline.text(runs, width, encoding)
-                self.assertLessEqual(
-                    max(map(len, text.splitlines())), width)
-                text.encode(encoding)
+    def test_a_shade_is_a_share_of_a_core(self) -> None:
+        for share, block, sign in (
+                (1.3, "█", "#"), (0.9, "█", "#"), (0.75, "▓", "*"),
+                (0.5, "▒", "+"), (0.25, "░", "="), (0.05, "─", "-"),
+                (0.0, "─", "-"), (-0.1, "─", "-")):
+            run = a_run(1, [2.0], share)
+            self.assertEqual(lanes_of(run), [40 * block])
+            self.assertEqual(lanes_of(run, encoding="ascii"), [40 * sign])
+            opacity = float(bars_of(run)[0][1]["fill-opacity"])
+            self.assertAlmostEqual(opacity, min(max(share, 0), 1), delta=0.01)
+        # Tasks too short to show apart have the shade of them all.
+        run = a_run(1, [0.01] * 400)
+        [lane] = lanes_of(run._replace(spans=[
+            span._replace(cpu_seconds=0.0) if number % 2 else span
+            for number, span in enumerate(run.spans)]))
+        self.assertLessEqual(set(lane), set("▒│"))
 
-    def test_below_20_columns_it_is_as_at_20(self) -> None:
-        self.assertEqual(
-            _timeline.text(WHOLE, 1), _timeline.text(WHOLE, 20))
-
-    def test_plain_ascii_where_the_encoding_has_no_blocks(self) -> None:
-        # In the east Asian ones a block would be two columns wide.
-        for encoding in ("ascii", "latin-1", "cp1252", "koi8-t", "cp932",
-                         "gbk", "big5", "cp949", "no such encoding"):
-            with self.subTest(encoding):
-                text = _timeline.text(WHOLE, 43, encoding)
-                self.assertTrue(text.isascii())
-                self.assertEqual(lanes_of(text), [
-                    4 * "#" + 12 * "=" + 24 * "#", 4 * "#" + 24 * "=",
-                    12 * "#" + 16 * ".", 4 * "#" + 20 * ".",
-                    12 * "#" + 12 * ".", 24 * "#"])
-        for encoding in ("utf-8", "cp437", "cp850", "koi8-r"):
-            with self.subTest(encoding), contextlib.suppress(LookupError):
-                text = _timeline.text(PIECES[:1], 23, encoding)
-                self.assertIn("▌" if encoding != "cp850" else "|", text)
-
-    def test_a_failed_task_is_marked_at_its_end(self) -> None:
-        text = _timeline.text([a_run("x", 1, [1, 1, 2], [0, 2])], 43)
-        self.assertEqual(
-            lanes_of(text), [9 * "█" + "!" + 10 * "▒" + 19 * "█" + "!"])
-        self.assertIn("! failed", text)
-        self.assertNotIn("!", _timeline.text(WHOLE))
-
-    def test_a_failure_shows_among_a_thousand_tasks(self) -> None:
-        text = _timeline.text([a_run("x", 1, [0.01] * 1000, [499])], 43)
-        self.assertEqual(lanes_of(text), [19 * "▌" + "!" + 20 * "▌"])
-
-    def test_tasks_too_short_to_show_apart_are_folded(self) -> None:
-        short = a_run("x", 1, [*[0.01] * 100, 4.0])
-        text = _timeline.text([short], 43)
-        self.assertEqual(lanes_of(text), [8 * "▌" + 32 * "▒"])
-        self.assertIn(
-            "▌ tasks too short to show apart", text.replace("\n", " "))
-
-    def test_a_short_task_between_long_ones_is_seen(self) -> None:
-        lane, = lanes_of(
-            _timeline.text([a_run("x", 1, [5.0, 0.001, 5.0])], 43))
-        self.assertEqual(lane, 20 * "█" + "▒" + 19 * "█")
-
-    def test_lanes_beyond_16_are_counted(self) -> None:
-        run = a_run("x", 64, [1.0] * 70, [69])
-        text = _timeline.text([run], 60)
-        self.assertEqual(len(lanes_of(text)), 16)
-        self.assertIn("+ 48 more workers: 48 tasks", text)
-        text = _timeline.text([a_run("x", 17, [1.0] * 17, [16])], 60)
-        self.assertIn("+ 1 more worker: 1 task, 1 failed", text)
-
-    def test_workers_without_a_task_have_empty_lanes(self) -> None:
-        text = _timeline.text([a_run("x", 4, [1.0, 2.0])], 43)
-        self.assertEqual(lanes_of(text)[2:], [40 * "·"] * 2)
-        text = _timeline.text([a_run("x", 1000, [1.0])], 43)
-        self.assertIn("+ 984 more workers: 0 tasks", text)
-
-    def test_workers_are_called_what_they_are(self) -> None:
-        text = _timeline.text(WHOLE, worker="process")
-        self.assertIn("whole tasks, 2 processes: 7.000 s", text)
-
-    def test_runs_without_spans_are_left_out(self) -> None:
-        bare = WHOLE[0]._replace(spans=())
-        self.assertEqual(_timeline.text([]), "")
-        self.assertEqual(_timeline.text([bare]), "")
-        self.assertEqual(
-            _timeline.text([bare, WHOLE[1]]), _timeline.text(WHOLE[1:2]))
-
-    def test_hostile_names_do_not_reach_the_terminal(self) -> None:
-        run = a_run(HOSTILE, 1, [1.0])
-        for encoding in ("ascii", "utf-8"):
-            text = _timeline.text([run], 80, encoding)
-            self.assertEqual(len(lanes_of(text)), 1)
-            self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\u202e]")
-            self.assertIn(r"\x1b[2J\n]]>", text)
-
-    def test_letters_are_kept_where_the_encoding_has_them(self) -> None:
-        run = a_run("gleiche Stücke", 1, [1.0])
-        self.assertIn("gleiche Stücke,", _timeline.text([run], 80, "latin-1"))
-        self.assertIn(r"gleiche St\xfccke,",
-                      _timeline.text([run], 80, "ascii"))
-
-    def test_a_real_run_of_threads_that_overlap(self) -> None:
-        together = threading.Barrier(3, timeout=10)
-        run, _ = trace("barrier", map_threads, lambda _: together.wait(),
-                       range(3), 3)
-        self.assertEqual(len(lanes_of(_timeline.text([run], 60))), 3)
-        scale = _timeline.common_scale([run], 57)
-        bars = [bar for lane in _timeline.panel(run, scale).lanes
-                for bar in lane]
-        # Each waited for the others: none ended before all had begun.
-        self.assertEqual(len(bars), 3)
-        self.assertLessEqual(max(bar.left for bar in bars),
-                             min(bar.right for bar in bars))
+    def test_failed_tasks_are_marked_at_their_ends(self) -> None:
+        run = a_run(1, [1, 1, 2], 0, [0, 2])
+        self.assertEqual(lanes_of(run), [
+            9 * "─" + "!│" + 9 * "─" + "│" + 18 * "─" + "!"])
+        self.assertIn("! failed", _timeline.text([run]))
+        self.assertNotIn("failed", _timeline.text([a_run(1, [1])]))
+        for durations in ([0.01] * 1000, [5.0, 0.001, 5.0]):
+            run = a_run(1, durations, 1, [1])
+            self.assertIn("!", lanes_of(run)[0])
+            self.assertIn("!", texts_of(svg_of(run)))
+            self.assertIn("failed: no such file", str(bars_of(run)))
 
 
-class Bars(unittest.TestCase):
+class Lanes(TestCase):
 
-    def test_each_has_a_place_of_its_own_in_its_run(self) -> None:
-        scale = _timeline.Scale(10.0, 50)
-        for durations in ([0.0] * 50, [0.2, 0.02] * 20, [0.4, 0.02] * 20,
-                          [0.01] * 999, [9.9, 0.0], [0.0, 0.0, 9.0]):
-            run = a_run("x", 1, durations, overhead=1e-9)
-            panel = _timeline.panel(run, scale)
-            edge = 0
-            for bar in panel.lanes[0]:
-                self.assertGreaterEqual(bar.left, min(edge, panel.end - 1))
-                self.assertLess(bar.left, bar.right)
-                edge = bar.right
-            self.assertLessEqual(edge, panel.end)
-            self.assertEqual(
-                [span for bar in panel.lanes[0] for span in bar.spans],
-                list(run.spans))
+    def test_more_than_16_are_counted(self) -> None:
+        for workers, more in (17, "+ 1 more"), (1000, "+ 984 more"):
+            run = a_run(workers, [1.0] * 17)
+            self.assertEqual(len(lanes_of(run)), 16)
+            self.assertIn(more, _timeline.text([run]))
+            self.assertIn(more, svg_of(run))
 
-    def test_spans_outside_their_run_are_cut_off(self) -> None:
-        # As another machine's clock may have it.
-        spans = [Span("early", "a", -5.0, 6.0, 0.0),
-                 Span("late", "b", 3.0, 99.0, 0.0),
-                 Span("before", "c", -9.0, 1.0, 0.0),
-                 Span("again", "c", -8.0, 1.0, 0.0),
-                 Span("after", "d", 50.0, 1.0, 0.0),
-                 Span("again", "d", 60.0, 1.0, 0.0)]
-        run = Run("x", 4, 4.0, 6, 0, 109.0, 0.0, spans)
-        drawn = {}
-        for bar, in _timeline.panel(run, _timeline.Scale(8.0, 80)).lanes:
-            drawn[bar.spans[0].task] = bar.left, bar.right
-        self.assertEqual(drawn, {"early": (0, 10), "late": (30, 40),
-                                 "before": (0, 1), "after": (39, 40)})
+    def test_tasks_of_one_worker_at_once_get_several(self) -> None:
+        run = run_of(4.0, ("loop", 0, 2), ("loop", 0.5, 3), ("loop", 2, 2))
+        self.assertEqual(lanes_of(run), [
+            20 * "─" + "│" + 19 * "─", 5 * "·" + 30 * "─" + 5 * "·"])
 
-    def test_lanes_are_in_order_of_first_start(self) -> None:
-        spans = [Span("1", "z", 0.0, 1.0, 0.0), Span("2", "a", 0.5, 1.0, 0.0),
-                 Span("3", "z", 1.0, 1.0, 0.0)]
-        run = Run("x", 2, 2.0, 3, 0, 3.0, 0.0, spans[::-1])
-        panel = _timeline.panel(run, _timeline.Scale(2.0, 80))
-        self.assertEqual(
-            [[span.task for bar in lane for span in bar.spans]
-             for lane in panel.lanes], [["1", "3"], ["2"]])
+    def test_another_clock_draws_nothing_outside_the_run(self) -> None:
+        run = run_of(4.0, ("a", -5, 6), ("b", 3, 99), ("c", -9, 1),
+                     ("c", -8, 1), ("d", 50, 1), ("d", 60, 1))
+        self.assertEqual(lanes_of(run, a_run(1, [8.0])), [
+            5 * "─" + 15 * "·", 15 * "·" + 5 * "─",
+            "─" + 19 * "·", 19 * "·" + "─", 40 * "█"])
+        run = run_of(1e-300, ("w", 0.0, 0.0))  # a clock that stands still
+        self.assertEqual((len(lanes_of(run)), len(bars_of(run))), (1, 1))
 
-    def test_tiny_and_empty_runs_can_be_drawn(self) -> None:
-        for seconds in (1e-300, 1e-9, 1e9):
-            run = Run("x", 1, seconds, 1, 0, 0.0, 0.0,
-                      [Span("t", "w", 0.0, 0.0, 0.0)])
-            self.assertEqual(len(lanes_of(_timeline.text([run]))), 1)
-            self.assertEqual(len(bars_of(picture(a_report(run)))), 1)
+    def test_thousands_of_tasks_take_no_more_room(self) -> None:
+        run = a_run(4, [0.001] * 5_000, 0.5, range(0, 5_000, 3))
+        self.assertLess(len(_timeline.text([run]) + svg_of(run)), 60_000)
+        self.assertGreater(len(events_of(run)), 5_000)
 
 
-class Svg(unittest.TestCase):
+class Svg(TestCase):
 
-    def test_each_task_is_a_bar_with_its_times(self) -> None:
-        root = picture(a_report(WHOLE[1]))
-        self.assertEqual(sorted(tips_of(root)), [
-            "task 0: start 0.000 s, took 1.000 s, CPU 0.500 s",
-            "task 1: start 0.000 s, took 3.000 s, CPU 1.500 s",
-            "task 2: start 1.000 s, took 6.000 s, CPU 3.000 s"])
+    def test_each_bar_has_a_place_of_its_own(self) -> None:
+        for durations in ([0.0] * 50, [0.5] * 20, [0.2, 0.02] * 20,
+                          [0.01] * 999, [0.0, 0.0, 9.0]):
+            edge, tasks = 0.0, 0
+            for tip, bar in bars_of(a_run(1, durations)):
+                # With a gap to see between it and the one before.
+                self.assertGreater(float(bar["x"]), edge)
+                edge = float(bar["x"]) + float(bar["width"])
+                several = re.match(r"(\d+) tasks", tip)
+                tasks += int(several[1]) if several else 1
+            self.assertEqual(tasks, len(durations))
 
-    def test_the_axis_is_common(self) -> None:
-        root = picture(a_report(WHOLE[0], WHOLE[2]))
-        # 1 + 3 + 6 s by one worker; by three, each task at time 0.
-        places: dict[str, list[float]] = {}
-        for bar, tip in zip(bars_of(root), tips_of(root)):
-            places.setdefault(tip[:6], []).append(float(bar.get("width", "")))
-        self.assertEqual(sorted(places), ["task 0", "task 1", "task 2"])
-        for task, (width, again) in places.items():
-            self.assertAlmostEqual(width, again, delta=1, msg=task)
-        self.assertEqual(
-            sum(width for width, _ in places.values()), _timeline.COLUMNS)
+    def test_tooltips_tell_times_and_the_share_of_a_core(self) -> None:
+        self.assertEqual([tip for tip, _ in bars_of(a_run(
+            2, [1, 3], 0.5, [1]))], [
+            "task 0: start 0.000 s, took 1.000 s, CPU 0.500 s, 50% of a core",
+            "task 1: start 0.000 s, took 3.000 s, CPU 1.500 s, 50% of a core,"
+            " failed: no such file"])
 
-    def test_panels_have_heading_lanes_and_the_reports_figures(self) -> None:
-        report = a_report(*WHOLE)
-        texts = texts_of(picture(report))
-        for row in report.table()[1:]:
-            for figure in row[3:6]:
-                self.assertIn(figure, texts)
-        for words in ("whole tasks, 1 process: 10.000 s",
-                      "whole tasks, 3 processes: 6.000 s", "process 3",
-                      "in flight", "cores busy", "speed-up", "seconds"):
-            self.assertIn(words, texts)
-        self.assertEqual(texts.count("process 1"), 3)
-        self.assertEqual(texts.count("in flight"), 3)
+    def test_all_figures_are_shown_with_and_without_spans(self) -> None:
+        own = {f"a somewhat long figure {number}": number + 0.5
+               for number in range(9)}
+        for run in (a_run(2, [4])._replace(figures=own),
+                    Run("sums", 2, 4.0, figures=own)):
+            text = " ".join(texts_of(svg_of(run)))
+            _, *figures = [" ".join(pair) for pair in run.shown().items()]
+            for part in ("sums, 2 processes: 4.000 s", *figures,
+                         "share of a core", "idle", "on 2 cores"):
+                self.assertIn(part, text)
 
-    def test_a_speed_up_that_was_not_measured_is_a_dash(self) -> None:
-        self.assertIn("-", texts_of(picture(a_report(WHOLE[1]))))
+    def test_it_stands_alone_and_many_fit_one_page(self) -> None:
+        text = svg_of(a_run(64, [0.01] * 500, 1, [3]))
+        self.assertIn("<title>Use &lt;all&gt; cores.</title>", text)
+        self.assertNotRegex(text, " id=|href|url[(]|<script|<image")
+        self.assertEqual(re.findall(r"https?:[^\"]*", text), [SVG[1:-1]])
+        for selector in re.findall(r"(\S+) \{(?:fill|stroke)", text):
+            self.assertRegex(selector, "^[.]concur-")
 
-    def test_neighbours_differ_in_colour(self) -> None:
-        fills = [bar.get("fill") for bar in bars_of(
-            picture(a_report(PIECES[0])))]
-        self.assertEqual(len(fills), 20)
-        self.assertTrue(all(a != b for a, b in zip(fills, fills[1:])))
+    def test_no_part_lies_outside_or_over_a_text(self) -> None:
+        for seconds in 1.0, 8.0, 0.08, 0.4, 100.0, 0.0099:
+            root = ET.fromstring(svg_of(
+                a_run(20, [seconds] * 20), a_run(1, [seconds / 9] * 9)))
+            width, height = map(float, root.attrib["viewBox"].split()[2:])
+            ends: dict[float, float] = {}
+            for part in root.findall(".//*[@y]"):
+                x, y = float(part.attrib["x"]), float(part.attrib["y"])
+                wide = float(part.get("width", 6 * len(part.text or "")))
+                if part.get("text-anchor") == "middle":
+                    x -= wide / 2
+                self.assertTrue(0 <= x <= x + wide <= width, part.text)
+                self.assertTrue(0 <= y <= height)
+                if part.tag == f"{SVG}text":
+                    self.assertLess(ends.get(y, 0), x, part.text)
+                    ends[y] = x + wide
 
-    def test_a_failed_task_is_marked_in_words_too(self) -> None:
-        root = picture(a_report(a_run("x", 1, [1.0, 1.0], [1])))
-        self.assertTrue(tips_of(root)[1].endswith("failed: no such file"))
-        self.assertIn("! task 1", texts_of(root))
-        self.assertIn("! failed", " ".join(texts_of(root)))
 
-    def test_a_short_failed_task_is_drawn_over_its_neighbours(self) -> None:
-        root = picture(a_report(a_run("x", 1, [5.0, 0.001, 5.0], [1])))
-        self.assertIn("failed", tips_of(root)[-1])
-        self.assertGreaterEqual(float(bars_of(root)[-1].get("width", "")), 8)
+class TraceEvents(TestCase):
+    """The rules of the Trace Event Format, and what Perfetto adds."""
 
-    def test_ten_thousand_tasks_make_a_small_picture(self) -> None:
-        report = a_report(
-            *(a_run("x", workers, [0.01] * 10_000, [4000])
-              for workers in (1, 8, 100, 1000)))
-        self.assertLess(len(report.svg()), 60_000)
-        root = picture(report)
-        self.assertIn("10000 tasks, 1 failed, too short to show apart, "
-                      "from 0.000 s to 100.000 s", tips_of(root))
-        self.assertIn("+ 984 more processes: 9840 tasks",
-                      texts_of(root))
-        self.assertIn("stripes: tasks too short", " ".join(texts_of(root)))
+    def test_complete_events_are_the_spans(self) -> None:
+        *_, first, second = events_of(Run("x", 1, 1.0, [
+            Span("a", "w", 0.25, 0.5, 0.125),
+            Span("b", "w", 0.75, 0.125, 0.125, "no such file")]))
+        self.assertEqual(first, {
+            "ph": "X", "name": "a", "cat": "primes_pool", "pid": 1, "tid": 2,
+            "ts": 250_000, "dur": 500_000,
+            "args": {"cpu_seconds": 0.125, "share_of_a_core": 0.25}})
+        self.assertEqual((second["ts"], second["args"]["error"]),
+                         (750_000, "no such file"))
 
-    def test_runs_without_spans_still_have_their_figures(self) -> None:
-        root = picture(a_report(WHOLE[0]._replace(spans=())))
-        self.assertEqual(bars_of(root), [])
-        self.assertIn("(tasks not recorded)", texts_of(root))
-        self.assertIn("0.50", texts_of(root))
-        self.assertEqual(bars_of(picture(a_report())), [])
+    def test_every_event_keeps_the_rules(self) -> None:
+        names, ends = {}, dict[tuple[int, int], int]()
+        for event in events_of(
+                a_run(1, [1 / 3] * 99), a_run(20, [0.1] * 60),
+                run_of(1.0, ("loop", 0.0, 0.5), ("loop", 0.1, 0.5))):
+            thread = event["pid"], event["tid"]
+            if event["ph"] == "M":
+                names[event["name"], *thread] = event["args"].get("name")
+                continue
+            start, took = event["ts"], event["dur"]
+            self.assertEqual({type(number) for number in (
+                *thread, start, took)}, {int})
+            # Perfetto drops what overlaps: one thread, one task at a time.
+            self.assertLessEqual(ends.get(thread, 0), start)
+            self.assertGreaterEqual(took, 0)
+            ends[thread] = start + took
+            self.assertTrue(names["thread_name", *thread])
+        # No thread of one run is taken for a thread of another.
+        self.assertEqual(len({tid for _, tid in ends}), 1 + 20 + 2)
+        self.assertEqual([name for (kind, *_), name in names.items()
+                          if kind == "process_name"], [
+            "sums, 1 worker: 33.000 s", "sums, 20 workers: 0.300 s",
+            "spans, 1 worker: 1.000 s"])
+
+
+class EveryForm(TestCase):
 
     def test_hostile_names_stay_text(self) -> None:
-        span = Span(HOSTILE, HOSTILE, 0.0, 1.0, 0.5, HOSTILE)
-        run = Run(HOSTILE, 1, 1.0, 1, 1, 1.0, 0.5, [span])
-        report = a_report(run, lesson=HOSTILE)
-        text = report.svg()
-        self.assertNotRegex(text, "[^\n -\ud7ff\ue000-\ufffd\U00010000-"
-                            "\U0010ffff]")
-        tip, = tips_of(ET.fromstring(text.encode()))
-        shown = (r"""\x1b[2J\n]]><b a="'&amp;\udcff\ufffe\x00\u202e"""
-                 "\U0001f40d")
-        self.assertEqual(tip, f"{shown}: start 0.000 s, took 1.000 s, "
-                         f"CPU 0.500 s, failed: {shown}")
-
-    def test_very_long_names_are_cut(self) -> None:
-        span = Span("x" * 10_000, "w" * 10_000, 0.0, 1.0, 0.5, "y" * 10_000)
-        run = Run("z" * 10_000, 1, 1.0, 1, 1, 1.0, 0.5, [span])
-        text = a_report(run).svg()
-        root = ET.fromstring(text)
-        self.assertLess(len(tips_of(root)[0]), 500)
-        self.assertLess(max(map(len, texts_of(root))), 80)
-
-    def test_it_stands_alone_and_fits_any_page(self) -> None:
-        report = a_report(*WHOLE, a_run("x", 1, [0.01] * 100, [7]))
-        text, root = report.svg(), picture(report)
-        self.assertEqual(root.tag, f"{SVG}svg")
-        self.assertEqual(root.get("role"), "img")
-        self.assertRegex(root.get("viewBox", ""), r"^0 0 \d+ \d+$")
-        self.assertEqual([child.tag for child in root][:2],
-                         [f"{SVG}title", f"{SVG}desc"])
-        self.assertEqual(root.findtext(f"{SVG}title"),
-                         "primes_pool: Processes use <all> cores.")
-        for child in root.iter():
-            self.assertNotIn("id", child.attrib)
-            self.assertNotIn(child.tag, {f"{SVG}script", f"{SVG}image"})
-        self.assertEqual(re.findall(r"https?:[^\"]*", text),
-                         ["http://www.w3.org/2000/svg"])
-        self.assertNotIn("url(", text)
-        self.assertNotIn("href", text)
-        for selector in re.findall(r"([.#\w-]+) \{fill|\{stroke", text):
-            if selector:
-                self.assertTrue(selector.startswith(".concur-"), selector)
-
-    def test_nothing_is_drawn_outside_the_picture(self) -> None:
-        root = picture(a_report(
-            *WHOLE, a_run("x", 64, [0.01] * 500, range(0, 500, 3))))
-        _, _, width, height = map(float, root.get("viewBox", "").split())
-        groups = list(root.iter(f"{SVG}g"))
-        self.assertEqual(len(groups), 4)
-        for group in groups:
-            down = float(re.findall(r"[\d.]+", group.get("transform", ""))[1])
-            for part in [*group.iter(f"{SVG}rect"),
-                         *group.iter(f"{SVG}text")]:
-                x, y = float(part.get("x", "")), float(part.get("y", ""))
-                self.assertGreaterEqual(x, 0)
-                self.assertLess(
-                    x + float(part.get("width", "0")), width)
-                self.assertLess(down + y, height)
-
-    def test_two_pictures_can_stand_in_one_html_page(self) -> None:
-        class Tags(html.parser.HTMLParser):
-            def __init__(self) -> None:
-                super().__init__()
-                self.open: list[str] = []
-                self.svgs = 0
-
-            def handle_starttag(
-                self, tag: str, attrs: list[tuple[str, str | None]]
-            ) -> None:
-                self.open.append(tag)
-                self.svgs += tag == "svg"
-
-            def handle_startendtag(
-                self, tag: str, attrs: list[tuple[str, str | None]]
-            ) -> None:
-                pass
-
-            def handle_endtag(self, tag: str) -> None:
-                assert self.open.pop() == tag
-
-        tags = Tags()
-        one = a_report(a_run("<x>", 2, [1, 2, 3], [1])).svg()
-        tags.feed(f"<body>{one}{one}</body>")
-        tags.close()
-        self.assertEqual((tags.open, tags.svgs), ([], 2))
-
-
-if __name__ == "__main__":
-    unittest.main()
+        for name in HOSTILE:
+            run = Run("x", 1, 1.0, [Span(name, name, 0.0, 1.0, 0.5, name)])
+            svg = svg_of(run)
+            self.assertEqual(controls_in(
+                svg + _timeline.text([run])
+                + "".join(event["name"] for event in events_of(run))), "")
+            self.assertLess(max(map(len, texts_of(svg))), 140)
+        [(tip, _)] = bars_of(Run("x", 1, 1.0, [
+            Span("\x1b]]><b a='\"&amp;\udcff\ufffe", "w", 0, 1, 0)]))
+        self.assertIn(r"""\x1b]]><b a='"&amp;\udcff\ufffe: """, tip)

@@ -1,0 +1,234 @@
+"""A lesson's command: its options, its supervised run, its exit status."""
+
+import argparse
+import atexit
+import io
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from ._experiments import TABLE, Lab, positive
+from ._lesson import read_lesson
+from ._machine import this_machine
+from ._report import Report
+from ._supervisor import EXPERIMENT, supervised
+from ._text import describe, discard, printable, say
+
+# What asks a command to end: Ctrl-C, a request, a closed terminal.
+ENDINGS = [number for number in signal.Signals
+           if number.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
+
+
+def main() -> None:
+    """Be the command python -m concur_demo.<lesson>."""
+    name = pathlib.Path(sys.argv[0]).stem
+    be_command(name, lambda: command(name, sys.argv[1:]))
+
+
+def command(name: str, argv: Sequence[str]) -> int:
+    """Measure a lesson as the arguments have it; return the exit status."""
+    options = lesson_parser(name).parse_args(argv)
+    if options.snippet:
+        emit(read_lesson(name).snippet)
+        return 0
+    for path in filter(None, (options.svg, options.trace)):
+        check_writable(path)
+    options.tasks = TABLE[name].expand(options.tasks)
+    report = measured(name, options, progress_line(options.verbose))
+    say_errors(report)
+    try:
+        for path, drawn in ((options.svg, report.svg),
+                            (options.trace, report.trace)):
+            if path:
+                pathlib.Path(path).write_text(drawn(), encoding="utf-8")
+    finally:
+        emit(report.json() if options.form == "json" else
+             report.markdown() if options.form == "markdown" else
+             report.text(shutil.get_terminal_size().columns,
+                         getattr(sys.stdout, "encoding", None) or "ascii"))
+    return 1 if report.errors() else 0
+
+
+def measured(name: str, options: argparse.Namespace,
+             progress: Callable[[str], None] = lambda text: None) -> Report:
+    """Return the Report of a lesson; see concur_demo.measure()."""
+    into = getattr(options, "into", None)
+    if into and not os.path.isdir(into):
+        raise ValueError(f"argument --into: {into!r} is not a directory")
+
+    def experiment(folder: str) -> Report:
+        lab = Lab(name, options, folder, progress)
+        results, verdict = TABLE[name].experiment(lab)
+        return Report(name, read_lesson(name).claim, verdict, this_machine(),
+                      lab.runs, results, lab.worker)
+
+    try:
+        return supervised(experiment, into)
+    finally:
+        progress("")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises ValueError for what makes no sense, and
+    knows the forms of a report."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False  # of the help, from Python 3.14 on
+        form = self.add_mutually_exclusive_group()
+        for name, title in ("json", "JSON"), ("markdown", "Markdown"):
+            form.add_argument(
+                f"--{name}", action="store_const", dest="form", const=name,
+                help=f"print the report as {title}, and nothing else")
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+    def print_help(self, file: object = None) -> None:
+        """Print the help as all else: argparse hides a full disk."""
+        emit(self.format_help())
+
+
+def lesson_parser(name: str) -> Parser:
+    """Return the parser of a lesson's options; ValueError if there is none
+    of that name."""
+    if name not in TABLE:
+        raise ValueError(f"no lesson {name!r}: choose from {', '.join(TABLE)}")
+    entry = TABLE[name]
+    parser = Parser(
+        prog=f"python -m concur_demo.{name}", usage="%(prog)s [options]"
+        + (entry.operand and f" [{entry.operand['metavar']} ...]" or ""),
+        description=f"Claim: {read_lesson(name).claim}",
+        epilog=f"Example: python -m concur_demo.{name} {entry.example}")
+    if entry.operand:
+        parser.add_argument("tasks", nargs="*", **entry.operand)
+    parser.set_defaults(tasks=[])
+    default = ",".join(map(str, entry.workers))
+    flag = dict(action="store_true")
+    for key, option in {
+        **entry.options,
+        "workers": dict(
+            type=positive_list, default=default, metavar="N,N,...",
+            help=f"worker counts to compare (default {default})"),
+        "quick": flag | dict(help="a smaller job, a second or two a run"),
+        "repeat": dict(type=positive, default=1, metavar="N",
+                       help="best of N runs for each row (default 1)"),
+        "svg": dict(metavar="FILE", help="also write the timeline to FILE, "
+                    "as a picture"),
+        "trace": dict(metavar="FILE", help="also write it as Trace Event "
+                      "JSON, for Perfetto and chrome://tracing"),
+        "snippet": flag | dict(help="print the lesson's file, ready to copy, "
+                               "and run nothing"),
+        "verbose": flag | dict(help="workers announce start and end of their "
+                               "tasks"),
+    }.items():
+        parser.add_argument("--" + key.replace("_", "-"), **option)
+    return parser
+
+
+def positive_list(text: str) -> list[int]:
+    """Return the whole numbers in a comma list, in order, each once."""
+    return list(dict.fromkeys(
+        positive(number, most=1000) for number in text.split(",")))
+
+
+def check_writable(path: str) -> None:
+    """Raise OSError, before a long run, if the file cannot be written."""
+    is_new = not os.path.exists(path)
+    open(path, "a").close()
+    if is_new:
+        os.remove(path)
+
+
+def say_errors(report: Report) -> None:
+    """Tell what went wrong with tasks, each once, on standard error."""
+    for task, error in report.errors():
+        say(f"{report.lesson}: {printable(task) or repr(task)}: {error}")
+
+
+def progress_line(quiet: bool) -> Callable[[str], None]:
+    """Return a function that shows what is going on, on a terminal."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        return lambda text: None
+    width = shutil.get_terminal_size().columns - 1
+    return lambda text: say(f"\r{text[:width]:{width}}\r", end="")
+
+
+def emit(text: str) -> None:
+    """Print the text to standard output, at once. Raises BrokenPipeError if
+    its reader has gone, OSError if it is full."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    try:
+        print(text.removesuffix("\n"), flush=True)
+    except OSError as error:
+        discard(sys.stdout)
+        error.filename = "standard output"
+        raise
+
+
+def be_command(name: str, command: Callable[[], int]) -> None:
+    """Run a command as this process, and end that with its status."""
+    def interrupt(number: int, frame: types.FrameType | None) -> None:
+        for other in ENDINGS:  # a second one would only disturb the end
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    def forget_handlers() -> None:
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_DFL)
+
+    if hasattr(os, "register_at_fork"):
+        # A worker that inherited the handler might wait on at a lock, if the
+        # system gave the signal to another of its threads.
+        os.register_at_fork(after_in_child=forget_handlers)
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    for number, handler in before.items():
+        # With nohup a closed terminal is no reason to end. But a job in the
+        # background of a script is to heed Ctrl-C, though it begins deaf.
+        if handler is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, interrupt)
+    if hasattr(signal, "SIGCHLD"):
+        # Where it is ignored, nobody can tell how a process has ended.
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = status_of(name, command)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler if (
+        sys.flags.inspect) else signal.SIG_IGN)  # nothing is left to end
+    if any(thread.name == EXPERIMENT for thread in threading.enumerate()):
+        # What it waits for never comes, and Python would wait with it.
+        atexit._run_exitfuncs()
+        os._exit(status)
+    if status or not sys.flags.inspect:  # -i keeps the interpreter
+        sys.exit(status)
+
+
+def status_of(name: str, command: Callable[[], int]) -> int:
+    """Return the exit status of a command, however it ends; trouble that
+    is not the program's own fault is told in one line."""
+    for stream in sys.stdin, sys.stdout:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return command()
+    except SystemExit:  # of argparse, after its help
+        return 0
+    except KeyboardInterrupt as interrupt:  # its status is that of shells
+        say(f"{name}: interrupted")
+        number: int = (interrupt.args or (signal.SIGINT,))[0]
+        return 128 + number
+    except BrokenPipeError:  # as with `| head -1`: the reader has enough
+        return 0
+    except ValueError as error:
+        say(f"{name}: {describe(error)} (see --help)")
+        return 2
+    except (OSError, RuntimeError, MemoryError, ImportError) as error:
+        say(f"{name}: {describe(error)}")
+        return 1

@@ -1,0 +1,175 @@
+"""Runs an experiment in a thread of its own, and only looks on.
+
+A lesson may wait for ever: for a process that was killed, or for a child
+that says nothing. The supervisor waits a moment at a time, and so notices
+at once that a process has died, or that the user has had enough.
+"""
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import _finalizer_registry  # type: ignore
+from typing import Any, TypeVar
+
+from ._measure import note_of
+
+Result = TypeVar("Result")
+
+LOOK_SECONDS = 0.1  # how often to look whether a process has died
+END_SECONDS = 1.0   # how long one may take to end
+EXPERIMENT = "experiment"  # the name of its thread
+
+turn = threading.Lock()  # two experiments at once would disturb each other
+
+
+def supervised(experiment: Callable[[str], Result],
+               into: str | None = None) -> Result:
+    """Return experiment(folder), with a folder in `into` for its files.
+
+    Raises what the experiment raises, and ChildProcessError if a process
+    that it has started dies. However it ends, its processes and the folder
+    are gone then; its thread may wait on.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def run() -> None:
+        leave_signals_to_parent()
+        try:
+            answers.put((experiment(folder), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    with (turn, scratch_folder(into) as folder, without_warnings(),
+          started_processes() as started):
+        threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
+        while True:
+            with contextlib.suppress(queue.Empty):
+                result, error = answers.get(timeout=LOOK_SECONDS)
+                break
+            look_for_death(started, folder)
+        for process in started:
+            process.join(END_SECONDS)
+        look_for_death(started, folder)  # it may be the cause of the error
+        if error:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+
+def leave_signals_to_parent() -> None:
+    """Keep Ctrl-C and the end of a terminal, of which the system tells all
+    processes, from those that this thread starts: they inherit the mask.
+    Windows has none: a worker that is interrupted there says so."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        # The start of the resource tracker would unblock Ctrl-C again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+@contextlib.contextmanager
+def scratch_folder(into: str | None) -> Iterator[str]:
+    """Make a folder, and remove it in the end."""
+    folder = tempfile.mkdtemp(prefix="concur_demo-", dir=into)
+    try:
+        yield folder
+    finally:
+        gone = f"{folder}-gone"  # Under its old name threads find it no more.
+        with contextlib.suppress(OSError):  # Windows, while a file is open
+            os.rename(folder, gone)
+        for name in folder, gone:
+            shutil.rmtree(name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep two warnings from the user meanwhile."""
+    # If this process is killed, the resource tracker tidies up after it, and
+    # would say so. It takes over this option, where it is started here.
+    sys.warnoptions.append("ignore:resource_tracker")
+    try:
+        with warnings.catch_warnings():
+            # To fork beside the main thread is safe: that only looks on.
+            warnings.filterwarnings("ignore", "This process .*multi-threaded")
+            yield
+    finally:
+        sys.warnoptions.remove("ignore:resource_tracker")
+
+
+@contextlib.contextmanager
+def started_processes() -> Iterator[list[BaseProcess]]:
+    """Yield a list of the processes that multiprocessing starts meanwhile,
+    less those that it is asked to end. If this ends with an exception, they
+    are ended, and so is what else multiprocessing has under way."""
+    every, started = list[BaseProcess](), list[BaseProcess]()
+    finalizers = set(_finalizer_registry)
+    # A pool forgets a worker as soon as it has died. The only way to know
+    # them all, in any lesson, is to be there when they start and end.
+    methods = {name: getattr(BaseProcess, name)
+               for name in ("start", "terminate", "kill", "close")}
+
+    def noting(name: str) -> Callable[[BaseProcess], None]:
+        def method(process: BaseProcess) -> None:
+            if process in started:
+                started.remove(process)
+            methods[name](process)
+            if name == "start":
+                every.append(process)
+                started.append(process)
+        return method
+
+    for name in methods:
+        setattr(BaseProcess, name, noting(name))
+    try:
+        yield started
+    except BaseException:
+        # Pools come first, as they would replace the workers that we kill.
+        # A worker that was killed may have held the lock of its pool's
+        # queue (CPython issue 96062): so nobody waits for a pool for long.
+        # (The keys begin with a priority; below 0 are those of Python's end.)
+        for key in sorted((key for key in set(_finalizer_registry) - finalizers
+                           if key[0] is not None and key[0] >= 0),
+                          reverse=True):
+            quietly(_finalizer_registry[key])
+        for process in every:  # as it may be stopped, and not heed SIGTERM
+            quietly(process.kill)
+            quietly(process.join)
+        raise
+    finally:
+        for name, method in methods.items():
+            setattr(BaseProcess, name, method)
+
+
+def quietly(function: Callable[[], object]) -> None:
+    """Call it, for a second; never mind whether it fails."""
+    def call() -> None:
+        with contextlib.suppress(Exception):
+            function()
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(END_SECONDS)
+
+
+def look_for_death(started: list[BaseProcess], notes: str) -> None:
+    """Raise ChildProcessError if one of the processes has died by accident:
+    by itself and with an error, or in the middle of a task."""
+    for process in list(started):
+        code = process.exitcode
+        note = note_of(process.pid, notes)
+        if not code and (code is None or not note.exists()):
+            continue
+        killed = {-number: f"was killed by {number.name}"
+                  for number in signal.Signals}
+        how = killed.get(code, f"ended with exit status {code}")
+        if note.exists():
+            how += f" while at work on {note.read_text(encoding='utf-8')}"
+        raise ChildProcessError(f"{process.name} (pid {process.pid}) {how}")

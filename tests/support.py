@@ -1,0 +1,153 @@
+"""What the tests share: commands run as users run them, and deadlines."""
+
+import contextlib
+import faulthandler
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import concur_demo
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEADLINE = 60.0  # seconds, for any test and any command
+# The standard library and nothing else that may be installed here, nor what
+# that does at every start of Python: it took half the time of a start.
+PYTHON = [sys.executable, "-S"]
+# The least work of a lesson that can be measured, where --quick takes long.
+SMALL: dict[str, dict[str, Any]] = {
+    "copy_threads": {"size": "1M"},
+    "primes_threads": {"tasks": [20_000, 30_000]},
+    "primes_pool": {"tasks": [20_000, 30_000]},
+    "hello_pipe": {"messages": 50},
+}
+
+Case = TypeVar("Case")
+Result = TypeVar("Result")
+
+on_posix = unittest.skipUnless(os.name == "posix", "needs POSIX")
+on_linux = unittest.skipUnless(sys.platform == "linux", "needs Linux")
+
+
+class TestCase(unittest.TestCase):
+    """A test with a deadline of its own: one that hangs ends the run, and
+    shows where all threads are."""
+
+    def run(self, result: unittest.TestResult | None = None) -> Any:
+        """Run the test, but not for ever."""
+        faulthandler.dump_traceback_later(2 * DEADLINE, exit=True)
+        try:
+            return super().run(result)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def folder(self) -> pathlib.Path:
+        """Return a new folder, which is removed after the test."""
+        return pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+
+def at_once(function: Callable[[Case], Result], cases: Iterable[Case]
+            ) -> Iterator[tuple[Case, Result]]:
+    """Yield each case with the function's result; several are under way."""
+    cases = list(cases)
+    with ThreadPoolExecutor(4) as executor:
+        yield from zip(cases, executor.map(function, cases))
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def command(lesson: str, *options: object) -> list[str]:
+    """Return the words of a command; lesson "" is all of them."""
+    module = f"concur_demo.{lesson}" if lesson else "concur_demo"
+    return [*PYTHON, "-m", module, *map(str, options)]
+
+
+def small(lesson: str) -> list[str]:
+    """Return the options that make a lesson's command short."""
+    if lesson not in SMALL:
+        return ["--quick"]
+    job = SMALL[lesson]
+    return [*(f"--{key}={value}" for key, value in job.items()
+              if key != "tasks"), *map(str, job.get("tasks", ()))]
+
+
+def run(words: list[str], stdin: str | bytes = b"", before: str = "",
+        cwd: pathlib.Path = ROOT, **changes: str) -> Ended:
+    """Run a command to its end; return how it ended.
+
+    `before` is Python code that the child runs first, such as one that
+    limits it; `changes` are those of its environment.
+    """
+    if before:
+        words = [*PYTHON, "-c", f"{before}\nimport os, sys\n"
+                 "os.execv(sys.argv[1], sys.argv[1:])", *words]
+    ended = subprocess.run(
+        words, cwd=cwd, timeout=DEADLINE,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **changes},
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return Ended(ended.returncode, text_of(ended.stdout),
+                 text_of(ended.stderr))
+
+
+def run_lesson(lesson: str, *options: object, **how: Any) -> Ended:
+    """Run a lesson as a user does; see run()."""
+    return run(command(lesson, *options), **how)
+
+
+def text_of(data: bytes) -> str:
+    """Return output as text, its lines ended as Python ends them."""
+    return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
+    """Return the words before a command that give it a file system of this
+    size at the folder; SkipTest where that takes more rights."""
+    mount = shlex.join(["mount", "-t", "tmpfs", "-o", f"size={size}", "none",
+                        str(folder)])
+    words = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run(
+            [*words, "true"], capture_output=True,
+            timeout=DEADLINE).returncode:
+        raise unittest.SkipTest("nothing can be mounted without root's rights")
+    return words
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those of theirs,
+    where the system has /proc."""
+    parents: dict[int, int] = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                parents[int(stat.parent.name)] = int(fields[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def leftovers() -> Iterator[str]:
+    """Yield the names of what a run may leave of files and semaphores."""
+    for folder in tempfile.gettempdir(), "/dev/shm":
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                if name.startswith(("concur_demo-", "pymp-", "sem.mp-")):
+                    yield os.path.join(folder, name)
+
+
+LESSONS = concur_demo.LESSONS

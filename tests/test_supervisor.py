@@ -1,0 +1,423 @@
+"""Whatever happens to a lesson's processes, or to the command: one line
+tells it, nobody waits for ever, and nothing is left behind.
+
+`python -m tests.test_supervisor METHOD` is the program of ProgramTest.
+"""
+
+import _thread
+import contextlib
+import faulthandler
+import functools
+import itertools
+import multiprocessing
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
+from unittest import mock
+
+from concur_demo import measure
+
+from .support import (
+    DEADLINE, LESSONS, PYTHON, ROOT, SMALL, TestCase, at_once, command,
+    on_linux, on_posix, run, small)
+
+METHODS = multiprocessing.get_all_start_methods()
+SOON = 5.0  # seconds, within which all is over
+TASKS = (2000, 3000)
+RESULTS = [("sum of the primes up to 2000", 277050),
+           ("sum of the primes up to 3000", 593823)]
+ANNOUNCED = re.compile(r"(.+?)(?: \(pid (\d+)\))?: (?:start|end) .*\n")
+PROCESS = r"\w+-[\d:]+ \(pid \d+\)"
+
+
+# Commands, to which the worst is done from outside ------------------------
+
+class Command:
+    """A command that works until something is done to it."""
+
+    def __init__(self, words: list[str], workers: int) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.errors = pathlib.Path(self.folder.name, "errors")
+        self.scratch = pathlib.Path(self.folder.name, "scratch")
+        self.scratch.mkdir()
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors,
+                env={**os.environ, "TMPDIR": str(self.scratch)},
+                start_new_session=True)
+        self.wait_until(lambda: len(self.workers()) >= workers, DEADLINE)
+        self.semaphores = {
+            name for pid in self.group() for name in re.findall(
+                r"/dev/shm/\S+", read(f"/proc/{pid}/maps"))}
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> None:
+        """Wait until it is so, or it is too late."""
+        until = time.monotonic() + seconds
+        while not is_so() and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def workers(self) -> dict[str, int]:
+        """Return name and pid of the workers that have begun; a thread has
+        none."""
+        return {found[1]: int(found[2] or 0) for found in ANNOUNCED.finditer(
+            self.errors.read_text())}
+
+    def group(self) -> list[int]:
+        """Return the processes of the command, its own included."""
+        found = []
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            fields = read(stat).rpartition(")")[2].split()
+            if (fields and fields[0] != "Z"
+                    and int(fields[2]) == self.process.pid):
+                found.append(int(stat.parent.name))
+        return found
+
+    def end(self) -> tuple[int | None, str, list[str]]:
+        """Return exit status, what is said, and what is left behind."""
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(SOON)
+            status = self.process.returncode
+            self.wait_until(lambda: not self.group(), SOON)
+            left = [f"process {pid}" for pid in self.group()]
+            left += filter(os.path.exists, self.semaphores)
+            if status != -signal.SIGKILL:
+                left += os.listdir(self.scratch)
+            return status, ANNOUNCED.sub("", self.errors.read_text()), left
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.folder.cleanup()
+
+
+def read(path: str | pathlib.Path) -> str:
+    """Return the text of a file, "" if there is none."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(path).read_text()
+    return ""
+
+
+def job(lesson: str, *options: object) -> list[str]:
+    """Return a command that goes on for minutes, and tells what it does."""
+    return command(lesson, "--verbose", *options or [
+        "--repeat", 10**6, *small(lesson)])
+
+
+def sums(method: str) -> list[str]:
+    """Return one with a pool of two, each at a long task."""
+    return job("primes_pool", "--workers=2", "--start-method", method,
+               10**8, 10**8)
+
+
+def talk() -> list[str]:
+    """Return one with a child that is at a long task."""
+    return job("hello_pipe", "--messages", 10**9)
+
+
+def dev(words: list[str]) -> list[str]:
+    """Return a command in Python's development mode, which warns more."""
+    return [*PYTHON, "-X", "dev", *words[len(PYTHON):]]
+
+
+def ignoring(number: int, words: list[str]) -> list[str]:
+    """Return a command that is started where a signal is ignored."""
+    return [*PYTHON, "-c", "import os, signal, sys\n"
+            f"signal.signal({number}, signal.SIG_IGN)\n"
+            "os.execv(sys.argv[1], sys.argv[1:])", *words]
+
+
+def to_all(*numbers: int) -> Callable[[Command], None]:
+    """Return what sends these signals to all processes of a command."""
+    def send(command: Command) -> None:
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(command.process.pid, number)
+            time.sleep(0.02)
+    return send
+
+
+def to_parent(number: int) -> Callable[[Command], None]:
+    """Return what sends a signal to the command alone."""
+    return lambda command: command.process.send_signal(number)
+
+
+def to_worker(number: int) -> Callable[[Command], None]:
+    """Return what sends a signal to one of the workers."""
+    return lambda command: os.kill(max(command.workers().values()), number)
+
+
+@on_linux  # where processes and semaphores can be found
+class CommandTest(TestCase):
+    """What is done to a command once its workers are at work."""
+
+    def check(self, *cases: tuple[list[str], int, Any, int, str]) -> None:
+        """Check (words, workers, what is done, status, line) cases."""
+        def outcome(case: Any) -> tuple[int | None, str, list[str]]:
+            words, workers, act, *_ = case
+            command = Command(words, workers)
+            act(command)
+            return command.end()
+
+        for (words, *_, status, line), ended in at_once(outcome, cases):
+            with self.subTest(words=words[len(PYTHON):]):
+                self.assertRegex(ended[1], rf"\A{line}\Z")
+                self.assertEqual((ended[0], ended[2]), (status, []))
+
+    def test_a_worker_is_killed(self) -> None:
+        self.check(
+            *((sums(method), 2, to_worker(number), 1,
+               rf"primes_pool: {PROCESS} was killed by {number.name}( while at"
+               r" work on 0 to 100000000)?\n") for method in METHODS
+              for number in (signal.SIGKILL, signal.SIGTERM)),
+            (talk(), 2, to_worker(signal.SIGKILL), 1,
+             rf"hello_pipe: {PROCESS} was killed by SIGKILL.*\n"))
+
+    def test_interrupted(self) -> None:
+        self.check(*(
+            (words, 2, send, status, "primes_pool: interrupted\n")
+            for method in METHODS for words, send, status in [
+                (dev(sums(method)), to_all(signal.SIGINT), 130),
+                (sums(method), to_all(signal.SIGINT, signal.SIGINT), 130),
+                (sums(method), to_parent(signal.SIGINT), 130),
+                (sums(method), to_parent(signal.SIGTERM), 143),
+                (dev(sums(method)), to_all(signal.SIGHUP), 129)]))
+
+    def test_interrupted_whatever_it_waits_for(self) -> None:
+        def stop_one(command: Command) -> None:
+            to_worker(signal.SIGSTOP)(command)  # it can neither speak nor end
+            to_all(signal.SIGINT)(command)
+
+        self.check(
+            *((dev(job(lesson)), 1, to_all(signal.SIGINT), 130,
+               f"{lesson}: interrupted\n") for lesson in LESSONS),
+            (sums("fork"), 2, stop_one, 130, "primes_pool: interrupted\n"),
+            (talk(), 2, stop_one, 130, "hello_pipe: interrupted\n"))
+
+    def test_signals_that_are_ignored_at_its_start(self) -> None:
+        self.check(
+            # As is what a script starts in the background.
+            (ignoring(signal.SIGINT, sums("fork")), 2, to_all(signal.SIGINT),
+             130, "primes_pool: interrupted\n"),
+            # As with nohup: only the second signal ends it.
+            (ignoring(signal.SIGHUP, sums("fork")), 2,
+             to_all(signal.SIGHUP, signal.SIGINT), 130,
+             "primes_pool: interrupted\n"),
+            # The system would not tell how a process has ended.
+            (ignoring(signal.SIGCHLD, sums("fork")), 2,
+             to_worker(signal.SIGKILL), 1, "primes_pool: .*SIGKILL.*\n"))
+
+    def test_the_parent_is_killed(self) -> None:
+        self.check(*(
+            (words, 2, to_parent(signal.SIGKILL), -signal.SIGKILL, "")
+            for words in [*map(sums, METHODS), talk()]))
+
+    def test_no_warning_where_nothing_happens(self) -> None:
+        for method, ended in at_once(lambda method: run([
+                *PYTHON, "-X", "dev", "-W", "error", *command(
+                    "primes_pool", "--start-method", method, "--workers=2",
+                    *TASKS)[len(PYTHON):]]), METHODS):
+            with self.subTest(method):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+
+
+# A program, which does the worst to its own processes ---------------------
+
+def die(how: int, *task: object) -> None:
+    """Die of that signal, or else with the status that is its negative."""
+    if how > 0:
+        import resource  # no core and no traceback, on purpose as it is
+        faulthandler.disable()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), how)
+    os._exit(-how)
+
+
+def meet(number: int) -> list[str]:
+    """Return the pids of so many workers, each with a task of its own."""
+    place = os.environ["MEETING"]
+    pathlib.Path(place, str(os.getpid())).touch()
+    until = time.monotonic() + DEADLINE
+    while len(os.listdir(place)) < number and time.monotonic() < until:
+        time.sleep(0.01)
+    return os.listdir(place)
+
+
+def wait_for_ever(task: object) -> None:
+    """Be at work, and silent."""
+    meet(1)
+    time.sleep(2 * DEADLINE)
+
+
+def kill_the_idle(numbers: range) -> int:
+    """Return at once with the first task; with the other, kill the worker
+    of that, which waits for a task by then and has the lock of the queue."""
+    for pid in map(int, meet(2)):
+        if numbers[-1] == max(TASKS) and pid != os.getpid():
+            time.sleep(0.2)
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(2 * DEADLINE)
+    return 0
+
+
+def first_killed_at_birth(start: Any = BaseProcess.start) -> Any:
+    """Return a start() of processes that kills the first at once."""
+    alive = itertools.count()
+
+    def start_or_kill(process: BaseProcess) -> None:
+        start(process)
+        if not next(alive):
+            os.kill(process.pid or 0, signal.SIGKILL)
+    return start_or_kill
+
+
+def retiring(workers: int) -> Any:
+    """Return a pool whose workers retire after each task."""
+    return multiprocessing.Pool(workers, maxtasksperchild=1)
+
+
+FAULTS: list[tuple[str, Any, str]] = [
+    *(("primes_pool.sum_primes", functools.partial(die, how),
+       f"{words} while at work on 0 to [23]000") for how, words in [
+           (0, "ended with exit status 0"), (-3, "ended with exit status 3"),
+           (signal.SIGABRT, "was killed by SIGABRT")]),
+    ("primes_pool.multiprocessing.process.BaseProcess.start",
+     first_killed_at_birth(), "was killed by SIGKILL"),
+    ("hello_pipe.echo", functools.partial(die, 0),
+     "ended with exit status 0 while at work on echo"),
+    ("hello_pipe.child", functools.partial(die, -3),
+     "ended with exit status 3"),
+    ("primes_pool.sum_primes", kill_the_idle, "was killed by SIGKILL"),
+]
+
+
+def state() -> list[object]:
+    """Return what a program has, and is to find again."""
+    return [
+        list(map(signal.getsignal, signal.valid_signals())),
+        hasattr(signal, "pthread_sigmask") and signal.pthread_sigmask(
+            signal.SIG_BLOCK, []),
+        [*sys.warnoptions], [*warnings.filters], tempfile.gettempdir(),
+        dict(os.environ), dict(vars(BaseProcess)),
+        getattr(urllib.request, "_opener", None),
+        multiprocessing.active_children()]
+
+
+def program(method: str) -> None:
+    """Measure lessons whatever happens; tell what does."""
+    def told(target: str, work: Any) -> str:
+        lesson = target.partition(".")[0]
+        before = state()
+        with mock.patch(f"concur_demo.{target}", work):
+            try:
+                report = measure(lesson, **{**SMALL[lesson], **(
+                    dict(tasks=TASKS, workers=[2]) if lesson == "primes_pool"
+                    else {})})
+                return str(report)
+            except (ChildProcessError, KeyboardInterrupt) as error:
+                outcome = f"{type(error).__name__}: {error}"
+        for now, then in zip(state(), before):
+            assert now == then, (target, now, then)
+        for note in pathlib.Path(os.environ["MEETING"]).iterdir():
+            note.unlink()
+        return outcome
+
+    def interrupt() -> None:
+        meet(2)  # with a worker
+        os.kill(os.getpid(), signal.SIGINT)
+
+    multiprocessing.set_start_method(method)
+    for target, work, _ in FAULTS:
+        print(told(target, work))
+    print(measure("primes_pool", TASKS, workers=[2]).results)
+    for target in "primes_pool.sum_primes", "hello_pipe.echo":
+        threading.Thread(target=interrupt).start()
+        print(told(target, wait_for_ever))
+    print(measure("primes_pool", TASKS, workers=[2],
+                  pool=f"{__name__}:retiring").results)
+
+
+@on_posix
+class ProgramTest(TestCase):
+    """measure() in a program that goes on, and ends by itself."""
+
+    def test_every_start_method(self) -> None:
+        expected = [*(f"ChildProcessError: {PROCESS} {line}"
+                      for _, _, line in FAULTS),
+                    re.escape(str(RESULTS)), *["KeyboardInterrupt: "] * 2,
+                    re.escape(str(RESULTS))]
+        for method, ended in at_once(lambda method: run([
+                *PYTHON, "-m", "tests.test_supervisor", method],
+                MEETING=str(self.folder())), METHODS):
+            with self.subTest(method):
+                self.assertEqual((ended.status, ended.stderr), (0, ""), ended)
+                lines = ended.stdout.splitlines()
+                for line, pattern in itertools.zip_longest(lines, expected):
+                    self.assertRegex(str(line), f"^{pattern}$")
+
+
+class MeasureTest(TestCase):
+    """measure() in this process."""
+
+    def test_all_is_as_before(self) -> None:
+        for lesson in LESSONS:
+            with self.subTest(lesson=lesson):
+                before = state()
+                measure(lesson, **SMALL.get(lesson, dict(quick=True)),
+                        workers=[2])
+                self.assertEqual(state(), before)
+        with mock.patch("concur_demo.titles_threads.SlowSite",
+                        side_effect=OSError("no port is free")), \
+                self.assertRaisesRegex(OSError, "no port is free"):
+            measure("titles_threads")
+        self.assertEqual(state(), before)
+
+    def test_two_at_once_in_threads(self) -> None:
+        for _, report in at_once(
+                lambda lesson: measure(lesson, TASKS),
+                ["primes_pool", "primes_threads"] * 2):
+            self.assertEqual(report.results, RESULTS)
+
+    def test_interrupted_as_by_a_notebook(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+        calls: list[range] = []
+
+        def work(numbers: range) -> None:
+            calls.append(numbers)
+            if not begun.is_set():
+                begun.set()
+                _thread.interrupt_main()
+            go_on.wait(DEADLINE)
+
+        others = set(threading.enumerate())
+        with mock.patch("concur_demo.primes_threads.sum_primes", work), \
+                self.assertRaises(KeyboardInterrupt):
+            measure("primes_threads", range(1, 9), workers=[2])
+        at_work = len(calls)
+        go_on.set()  # what is under way may end, and nothing begins
+        for thread in set(threading.enumerate()) - others:
+            thread.join(DEADLINE)
+        self.assertEqual((len(calls), at_work <= 2), (at_work, True))
+
+    def test_an_interpreter_that_is_kept(self) -> None:
+        ended = run(
+            [*PYTHON, "-i", *command("hello_pipe", "--messages=9", "--json")[
+                len(PYTHON):]], stdin="import signal\n"
+            "print([signal.getsignal(n) for n in (2, 15)] == "
+            "[signal.default_int_handler, signal.SIG_DFL])\n")
+        self.assertEqual((ended.status, ended.stdout[-7:]), (0, "}\nTrue\n"))
+
+
+if __name__ == "__main__":
+    program(sys.argv[1])
