@@ -83,6 +83,7 @@ class Lab:
             self.progress(f"{variant}, {count(workers, self.worker)}")
             tries = []
             for _ in range(self.options.repeat):
+                os.stat(self.folder)  # gone, if the run was broken off
                 before()
                 # More workers than tasks would have nothing to do.
                 tries.append(trace(variant, mechanism, work, tasks,

@@ -4,8 +4,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-# The two lines by which a lesson, run with -m, is measured. A copy that
-# stands alone is without them.
+# By these lines a lesson, run with -m, is measured; a copy is without them.
 MEASURED = re.compile(
     r"    if __package__:.*\n        from \._run import main\n")
 

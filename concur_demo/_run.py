@@ -17,7 +17,7 @@ from ._experiments import TABLE, Lab, positive
 from ._lesson import read_lesson
 from ._machine import this_machine
 from ._report import Report
-from ._supervisor import EXPERIMENT, supervised
+from ._supervisor import EXPERIMENT, quietly, supervised
 from ._text import describe, discard, printable, say
 
 # What asks a command to end: Ctrl-C, a request, a closed terminal.
@@ -204,7 +204,7 @@ def be_command(name: str, command: Callable[[], int]) -> None:
         sys.flags.inspect) else signal.SIG_IGN)  # nothing is left to end
     if any(thread.name == EXPERIMENT for thread in threading.enumerate()):
         # What it waits for never comes, and Python would wait with it.
-        atexit._run_exitfuncs()
+        quietly(atexit._run_exitfuncs)
         os._exit(status)
     if status or not sys.flags.inspect:  # -i keeps the interpreter
         sys.exit(status)

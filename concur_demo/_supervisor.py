@@ -48,8 +48,9 @@ def supervised(experiment: Callable[[str], Result],
         except BaseException as error:
             answers.put((None, error))
 
-    with (turn, scratch_folder(into) as folder, without_warnings(),
-          started_processes() as started):
+    # The folder goes first: then no more tasks are begun.
+    with (turn, without_warnings(), started_processes() as started,
+          scratch_folder(into) as folder):
         threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
         while True:
             with contextlib.suppress(queue.Empty):
@@ -110,7 +111,7 @@ def started_processes() -> Iterator[list[BaseProcess]]:
     less those that it is asked to end. If this ends with an exception, they
     are ended, and so is what else multiprocessing has under way."""
     every, started = list[BaseProcess](), list[BaseProcess]()
-    finalizers = set(_finalizer_registry)
+    finalizers, broken_off = set(_finalizer_registry), threading.Event()
     # A pool forgets a worker as soon as it has died. The only way to know
     # them all, in any lesson, is to be there when they start and end.
     methods = {name: getattr(BaseProcess, name)
@@ -120,6 +121,8 @@ def started_processes() -> Iterator[list[BaseProcess]]:
         def method(process: BaseProcess) -> None:
             if process in started:
                 started.remove(process)
+            if name == "start" and broken_off.is_set():
+                raise SystemExit  # which ends a thread without a word
             methods[name](process)
             if name == "start":
                 every.append(process)
@@ -131,17 +134,19 @@ def started_processes() -> Iterator[list[BaseProcess]]:
     try:
         yield started
     except BaseException:
-        # Pools come first, as they would replace the workers that we kill.
+        broken_off.set()
         # A worker that was killed may have held the lock of its pool's
         # queue (CPython issue 96062): so nobody waits for a pool for long.
-        # (The keys begin with a priority; below 0 are those of Python's end.)
-        for key in sorted((key for key in set(_finalizer_registry) - finalizers
-                           if key[0] is not None and key[0] >= 0),
-                          reverse=True):
-            quietly(_finalizer_registry[key])
-        for process in every:  # as it may be stopped, and not heed SIGTERM
-            quietly(process.kill)
-            quietly(process.join)
+        # A second time for a pool that was just being made. (The keys begin
+        # with a priority; those below 0 are for the end of Python.)
+        for _ in range(2):
+            for key in sorted((key for key in set(_finalizer_registry)
+                               - finalizers if key[0] is not None
+                               and key[0] >= 0), reverse=True):
+                quietly(_finalizer_registry.get(key))
+            for process in every:  # one may be stopped, and heed no SIGTERM
+                quietly(process.kill)
+                quietly(process.join)
         raise
     finally:
         for name, method in methods.items():

@@ -14,11 +14,7 @@ JOINERS = "\u200c\u200d"  # harmless ones, which Persian words and emoji hold
 
 def printable(text: str) -> str:
     """Return the text with every character that could move the cursor,
-    break the line or reorder it written as its escape.
-
-    >>> printable("two" + chr(10) + "lines, " + chr(27) + "[31mred")
-    'two\\\\nlines, \\\\x1b[31mred'
-    """
+    break the line or reorder it written as its escape."""
     if text.isprintable():
         return text
     import unicodedata  # here, as it is rarely needed, to start sooner

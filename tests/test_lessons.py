@@ -246,6 +246,9 @@ class AloneTest(TestCase):
         for folder in self.package, self.elsewhere, self.home / "tmp":
             folder.mkdir()
 
+    def tearDown(self) -> None:
+        self.assertEqual(os.listdir(self.home / "tmp"), [])
+
     def run_there(self, *words: object, **changes: str) -> Ended:
         return run([*PYTHON, *map(str, words)], cwd=self.elsewhere,
                    **{"TMPDIR": str(self.home / "tmp"), **changes})
@@ -270,7 +273,6 @@ class AloneTest(TestCase):
         for limit, total in re.findall(
                 r"primes up to (\d+) add up to (\d+)", ended.stdout):
             self.assertEqual(int(total), sum_of_primes(int(limit)))
-        self.assertEqual(os.listdir(self.home / "tmp"), [])
 
     def test_in_its_folder(self) -> None:
         for path in PACKAGE.glob("*.py"):  # whose names are all in its way
@@ -422,6 +424,10 @@ class MechanismTest(TestCase):
     map_threads = staticmethod(MODULES["primes_threads"].map_threads)
     map_pool = staticmethod(MODULES["primes_pool"].map_pool)
 
+    def setUp(self) -> None:
+        # A pool replaces a worker that died with a fork from its own thread.
+        self.enterContext(warnings.catch_warnings(action="ignore"))
+
     def test_threads_do_each_task_once(self) -> None:
         for tasks, workers in ([], 2), ([5], 3), (list(range(99)), 4):
             self.assertEqual(
@@ -467,9 +473,7 @@ class MechanismTest(TestCase):
         self.assertEqual(self.map_pool(abs, [3, -1], 2, least_pool), [3, 1])
 
     def test_a_pool_whose_worker_dies_comes_to_its_limit(self) -> None:
-        with (self.assertRaises(multiprocessing.TimeoutError),
-              # The pool replaces it with a fork from a thread of its own.
-              warnings.catch_warnings(action="ignore")):
+        with self.assertRaises(multiprocessing.TimeoutError):
             self.map_pool(die, range(2), 1, timeout=0.5)
 
     def test_what_the_work_of_a_pool_raises_reaches_the_caller(self) -> None:
