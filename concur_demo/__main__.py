@@ -1,7 +1,6 @@
 """Every lesson in brief: python -m concur_demo."""
 
 import json
-import pathlib
 from collections.abc import Sequence
 
 from . import _run
@@ -42,7 +41,7 @@ def command(argv: Sequence[str] | None = None) -> int:
                       f"{word.capitalize()}: {evidence}")
     if options.html:
         from ._page import page  # here, to start sooner
-        pathlib.Path(options.html).write_text(page(reports), "utf-8")
+        _run.write(options.html, page(reports))
     if options.form == "json":
         _run.emit(json.dumps([one.as_dict() for one in reports], indent=2))
     elif options.form == "markdown":

@@ -129,17 +129,18 @@ class Lab:
 
 
 def several_are_faster(alone: Run, best: Run, evidence: str,
-                       take_home: str = "", cores: int = 0) -> Verdict:
+                       take_home: str = "", cores: int = 0,
+                       parallel: bool = False) -> Verdict:
     """Judge the claim that several workers are faster, which can keep so
-    many cores busy, or none if they only wait."""
-    possible = min(best.in_flight, cores)
-    if best.seconds <= FASTER * alone.seconds:
+    many cores busy, or none if they only wait; and do so, if `parallel`."""
+    if best.seconds <= FASTER * alone.seconds and (not parallel or (
+            alone.cores_busy >= 0.9 and FASTER * best.cores_busy >= 1)):
         return Verdict(HOLDS, evidence, take_home)
-    if cores and (alone.cores_busy < 0.9 or best.cores_busy < 0.9 * possible):
+    if cores and (alone.cores_busy < 0.9 or best.cores_busy < 0.9 * min(
+            best.in_flight, cores)):
         return Verdict(CANNOT_TELL, (
-            f"{evidence} One kept {alone.cores_busy:.2f} cores busy, and "
-            f"together they could have kept {possible:.1f}: their own start, "
-            "the disk or other programs held them up."))
+            f"{evidence} One kept {alone.cores_busy:.2f} busy: the start of "
+            "workers, the disk or other programs may have slowed them."))
     return Verdict(DOES_NOT_HOLD, evidence)
 
 
@@ -172,8 +173,8 @@ def positive(text: str, most: int = 10**12) -> int:
 
 def size(text: str) -> int:
     """Return the number of bytes in the text, such as 4096 or 250M."""
-    zeros = {"K": "000", "M": "000000", "G": "000000000"}
-    return positive(text[:-1] + zeros.get(text[-1:].upper(), text[-1:]))
+    unit = {"K": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:].upper(), 1)
+    return unit * positive(text if unit == 1 else text[:-1], 10**12 // unit)
 
 
 def pool_class(text: str) -> Any:
@@ -302,7 +303,7 @@ LIMIT = dict(metavar="LIMIT", type=functools.partial(positive, most=10**9),
 
 def limits_of(lab: Lab) -> list[int]:
     """Return the limits up to which primes are to be summed."""
-    return lab.options.tasks or [limit * 3 // 10 if lab.options.quick
+    return lab.options.tasks or [limit // 5 if lab.options.quick
                                  else limit for limit in lab.lesson.LIMITS]
 
 
@@ -323,7 +324,7 @@ def primes_threads(lab: Lab) -> tuple[Results, Verdict]:
     done = lab.compare(
         "whole sums", lab.lesson.map_threads,
         lab.traced(lab.lesson.sum_primes, name=shown_range),
-        [range(limit + 1) for limit in limits_of(lab)])
+        [range(1, limit + 1) for limit in limits_of(lab)])
     return (shown_sums((numbers[-1], total) for numbers, total in done),
             lab.compared(none_is_faster, gil=this_machine().gil))
 
@@ -356,12 +357,13 @@ def primes_pool(lab: Lab) -> tuple[Results, Verdict]:
 
     limits = limits_of(lab)
     work = lab.traced(lab.lesson.sum_primes, name=shown_range)
-    for variant, size in [("whole sums", max(limits) + 1),
+    for variant, size in [("whole sums", max(limits)),
                           ("equal pieces", lab.lesson.PIECE)]:
         jobs = [lab.lesson.cut(limit, size) for limit in limits]
         pieces = [piece for job in jobs for piece in job]
         done = dict(lab.compare(variant, map_pool, work, pieces))
-    verdict = lab.compared(several_are_faster, variant, cores=cores)
+    verdict = lab.compared(several_are_faster, variant, cores=cores,
+                           parallel=True)
     if any(run.failed for run in lab.runs):
         return [], verdict
     if verdict.word == HOLDS:
@@ -373,15 +375,15 @@ def primes_pool(lab: Lab) -> tuple[Results, Verdict]:
 
 
 def cap_of_whole_sums(seconds: Sequence[float]) -> str:
-    """Return in words why whole sums gain less than equal pieces do, from
-    the CPU seconds that each of them takes."""
+    """Return in words how much whole sums can gain at best, from the CPU
+    seconds that each of them takes."""
     total, longest = sum(seconds), max(seconds)
     free_at = [0.0, 0.0]  # two workers; a sum goes to the first that is free
     for one in seconds:
         heapq.heapreplace(free_at, free_at[0] + one)
     return (
-        f"Why the whole sums gain less: the longest of them alone takes "
-        f"{longest:.2f} of the {total:.2f} seconds of work. So any number of "
+        f"Whole sums can gain no more than this: the longest alone takes "
+        f"{longest:.2f} of their {total:.2f} CPU seconds. So any number of "
         f"workers is at best {total / longest:.2f} times as fast as one, and "
         "two, given the sums in this order, at best "
         f"{total / max(free_at):.2f} times.")
@@ -418,7 +420,7 @@ def hello_pipe(lab: Lab) -> tuple[Results, Verdict]:
                 round(share * pairs * run.workers / seconds))})
     said = next((said for _, said in done if said), None)
     return [] if said is None else list(zip(
-        ("child's name", "child's ppid", "child's pid", "child's answer"),
+        ("child's name", "its parent's pid", "its own pid", "its answer"),
         said)), judge_talk(lab.runs, said)
 
 

@@ -51,9 +51,8 @@ def usable_cores(root: str = "/") -> int:
 
 def cgroup_limits(root: str) -> list[float]:
     """Return the CPU limits, in cores, of this process's control groups.
-
     Version 2 keeps "quota period" or "max period" in cpu.max of the group
-    and of every group above it; version 1 keeps the two in a file each.
+    and of every group above it; version 1 keeps the two in a file each:
     https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
     """
     limits = []

@@ -77,7 +77,7 @@ class Report(NamedTuple):
             aligned(self.result_rows()[1:]),
             aligned(self.table()) + "\n" + fold(
                 "in flight: tasks under way at once; cores busy: cores at "
-                "work at once"),
+                "work at once (both on average)"),
             _timeline.text(self.runs, width, encoding, self.worker),
             fold(f"Verdict: {word}. {evidence}"), fold(take_home)])) + "\n"
 

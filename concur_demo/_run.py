@@ -18,7 +18,7 @@ from ._lesson import read_lesson
 from ._machine import this_machine
 from ._report import Report
 from ._supervisor import EXPERIMENT, quietly, supervised
-from ._text import describe, discard, printable, say
+from ._text import describe, printable, say
 
 # What asks a command to end: Ctrl-C, a request, a closed terminal.
 ENDINGS = [number for number in signal.Signals
@@ -43,10 +43,10 @@ def command(name: str, argv: Sequence[str]) -> int:
     report = measured(name, options, progress_line(options.verbose))
     say_errors(report)
     try:
-        for path, drawn in ((options.svg, report.svg),
-                            (options.trace, report.trace)):
-            if path:
-                pathlib.Path(path).write_text(drawn(), encoding="utf-8")
+        if options.svg:
+            write(options.svg, report.svg())
+        if options.trace:
+            write(options.trace, report.trace())
     finally:
         emit(report.json() if options.form == "json" else
              report.markdown() if options.form == "markdown" else
@@ -69,9 +69,10 @@ def measured(name: str, options: argparse.Namespace,
                       lab.runs, results, lab.worker)
 
     try:
-        return supervised(experiment, into)
+        report: Report = supervised(experiment, into)
     finally:
         progress("")
+    return report
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,7 +117,7 @@ def lesson_parser(name: str) -> Parser:
         "workers": dict(
             type=positive_list, default=default, metavar="N,N,...",
             help=f"worker counts to compare (default {default})"),
-        "quick": flag | dict(help="a smaller job, a second or two a run"),
+        "quick": flag | dict(help="a smaller job, where the lesson's is long"),
         "repeat": dict(type=positive, default=1, metavar="N",
                        help="best of N runs for each row (default 1)"),
         "svg": dict(metavar="FILE", help="also write the timeline to FILE, "
@@ -146,10 +147,20 @@ def check_writable(path: str) -> None:
         os.remove(path)
 
 
+def write(path: str, text: str) -> None:
+    """Write a file. Raises OSError, which names it."""
+    try:
+        pathlib.Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        error.filename = path
+        raise
+
+
 def say_errors(report: Report) -> None:
     """Tell what went wrong with tasks, each once, on standard error."""
     for task, error in report.errors():
-        say(f"{report.lesson}: {printable(task) or repr(task)}: {error}")
+        error = error.removesuffix(f": {task}")  # as those of files end
+        say(printable(f"{report.lesson}: {task or repr(task)}: {error}"))
 
 
 def progress_line(quiet: bool) -> Callable[[str], None]:
@@ -168,26 +179,29 @@ def emit(text: str) -> None:
     try:
         print(text.removesuffix("\n"), flush=True)
     except OSError as error:
-        discard(sys.stdout)
+        # What is in its buffer would fail once more when Python ends:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         error.filename = "standard output"
         raise
 
 
 def be_command(name: str, command: Callable[[], int]) -> None:
     """Run a command as this process, and end that with its status."""
+    home = os.getpid()
+
     def interrupt(number: int, frame: types.FrameType | None) -> None:
+        if os.getpid() != home:  # a worker that has just been born
+            os._exit(128 + number)
         for other in ENDINGS:  # a second one would only disturb the end
             signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(number)
 
-    def forget_handlers() -> None:
-        for number in ENDINGS:
-            signal.signal(number, signal.SIG_DFL)
-
     if hasattr(os, "register_at_fork"):
-        # A worker that inherited the handler might wait on at a lock, if the
-        # system gave the signal to another of its threads.
-        os.register_at_fork(after_in_child=forget_handlers)
+        # The system may give a signal to another thread of a worker, and the
+        # one at a lock would not learn of it.
+        os.register_at_fork(after_in_child=lambda: [
+            signal.signal(number, signal.SIG_DFL) for number in ENDINGS])
     before = {number: signal.getsignal(number) for number in ENDINGS}
     for number, handler in before.items():
         # With nohup a closed terminal is no reason to end. But a job in the

@@ -1,8 +1,7 @@
 """Runs an experiment in a thread of its own, and only looks on.
 
-A lesson may wait for ever: for a process that was killed, or for a child
-that says nothing. The supervisor waits a moment at a time, and so notices
-at once that a process has died, or that the user has had enough.
+A lesson may wait for ever, for a process that was killed. The supervisor
+waits a moment at a time, and notices a death, or that the user has enough.
 """
 
 import contextlib
@@ -18,11 +17,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import _finalizer_registry  # type: ignore
-from typing import Any, TypeVar
+from typing import Any
 
 from ._measure import note_of
-
-Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.1  # how often to look whether a process has died
 END_SECONDS = 1.0   # how long one may take to end
@@ -31,8 +28,8 @@ EXPERIMENT = "experiment"  # the name of its thread
 turn = threading.Lock()  # two experiments at once would disturb each other
 
 
-def supervised(experiment: Callable[[str], Result],
-               into: str | None = None) -> Result:
+def supervised(experiment: Callable[[str], Any],
+               into: str | None = None) -> Any:
     """Return experiment(folder), with a folder in `into` for its files.
 
     Raises what the experiment raises, and ChildProcessError if a process
@@ -62,7 +59,7 @@ def supervised(experiment: Callable[[str], Result],
         look_for_death(started, folder)  # it may be the cause of the error
         if error:
             raise error
-        return result  # type: ignore[no-any-return]
+        return result
 
 
 def leave_signals_to_parent() -> None:
@@ -137,8 +134,8 @@ def started_processes() -> Iterator[list[BaseProcess]]:
         broken_off.set()
         # A worker that was killed may have held the lock of its pool's
         # queue (CPython issue 96062): so nobody waits for a pool for long.
-        # A second time for a pool that was just being made. (The keys begin
-        # with a priority; those below 0 are for the end of Python.)
+        # Twice, for a pool that was just being made. Keys begin with a
+        # priority, which is below 0 for what is to come when Python ends.
         for _ in range(2):
             for key in sorted((key for key in set(_finalizer_registry)
                                - finalizers if key[0] is not None
@@ -169,12 +166,14 @@ def look_for_death(started: list[BaseProcess], notes: str) -> None:
     by itself and with an error, or in the middle of a task."""
     for process in list(started):
         code = process.exitcode
+        if code is None or process not in started:
+            continue  # it lives, or was asked to end
         note = note_of(process.pid, notes)
-        if not code and (code is None or not note.exists()):
-            continue
-        killed = {-number: f"was killed by {number.name}"
-                  for number in signal.Signals}
-        how = killed.get(code, f"ended with exit status {code}")
-        if note.exists():
-            how += f" while at work on {note.read_text(encoding='utf-8')}"
-        raise ChildProcessError(f"{process.name} (pid {process.pid}) {how}")
+        task = note.read_text(encoding="utf-8") if note.exists() else None
+        if code or task is not None:
+            killed = {-number: f"was killed by {number.name}"
+                      for number in signal.Signals}
+            raise ChildProcessError(
+                f"{process.name} (pid {process.pid}) "
+                + killed.get(code, f"ended with exit status {code}")
+                + (f" while at work on {task}" if task else ""))

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import sys
-from typing import TextIO
 
 # Controls, marks that turn the direction of text around, separators, and
 # the surrogates that stand for the undecodable bytes of a file name.
@@ -59,15 +58,6 @@ def say(line: str, end: str = "\n") -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{line}{end}")
             sys.stderr.flush()
-
-
-def discard(stream: TextIO) -> None:
-    """Lose what is written to a stream that has failed, and what is still
-    in its buffer, which would fail once more when Python ends:
-    https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
-    os.close(null)
 
 
 def count(number: int, thing: str) -> str:

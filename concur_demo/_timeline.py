@@ -142,7 +142,7 @@ def text(runs: Sequence[Run], width: int = 80, encoding: str = "utf-8",
             lines.append(f"+ {count(len(every) - LANES, 'more lane')}")
     lines.append(" " * margin + axis(scale))
     wait, *work, edge, idle = list(glyphs)
-    legend = [f"{''.join(work[::-1])} a whole core to a quarter of one",
+    legend = [f"{''.join(work[::-1])} CPU: a whole core to a quarter",
               f"{wait} waiting", f"{edge} next task (short ones together)",
               f"{idle} idle"]
     if any(run.failed for run in runs):

@@ -18,22 +18,22 @@ SIZE = 100_000_000  # bytes of each file
 
 
 def copy_file(paths):
-    """Copy a file; paths are its own and that of the copy."""
+    """Copy a file; paths are the pair (source, copy)."""
     source, copy = paths
     return shutil.copyfile(source, copy)
 
 
 def map_threads(work, tasks, workers):
-    """Yield (task, work(task)) as so many threads get them done."""
+    """Yield (task, work(task)) as that many threads get them done."""
     todo, done = queue.Queue(), queue.Queue()
-    for task in [*tasks, *[None] * workers]:  # None: a thread may go home
+    for task in [*(tasks := list(tasks)), *[None] * workers]:  # None: the end
         todo.put(task)
 
     def serve():
         while (task := todo.get()) is not None:
             try:
                 done.put((task, work(task)))
-            except BaseException as error:  # unreported, it would hang us
+            except BaseException as error:  # else we would wait for ever
                 done.put(error)
 
     for _ in range(workers):
@@ -59,9 +59,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         tasks = [(path, path + ".copy")
                  for path in make_files(folder, FILES, SIZE)]
-        for workers in 1, 2, 1, 2:  # at first, the memory has to be found
+        for workers in 1, 2, 1, 2:  # the first run also warms the caches
             start = time.perf_counter()
-            for (source, copy), _ in map_threads(copy_file, tasks, workers):
+            for (source, _), _ in map_threads(copy_file, tasks, workers):
                 print("copied", source)
             seconds = time.perf_counter() - start
             print(f"threads: {workers}, seconds: {seconds:.3f}")

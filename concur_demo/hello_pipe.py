@@ -4,8 +4,8 @@ Claim: Two processes talk through one pipe, in both directions.
 Notice: The child has a pid of its own. It greets its parent and is
     answered through the same pipe. Both are under way all the time, but
     while one works on a message the other waits: they take turns.
-Try: Leave out the line childs_end.close(), and let the child end early,
-    with raise SystemExit at its start. What does the parent do, and why?
+Try: Leave out childs_end.close(), and let the child begin with raise
+    SystemExit. What does the parent do, and why? Ctrl-C ends it.
 """
 import multiprocessing
 import os
@@ -36,8 +36,8 @@ def child(pipe, parents_end, work):
 
 
 def talk(messages, work=echo):
-    """Talk with a new child; return what was said, and the seconds that
-    so many messages took there and back."""
+    """Talk with a new child; return what was said, and how many seconds
+    the messages took, there and back."""
     pipe, childs_end = multiprocessing.Pipe()
     process = multiprocessing.Process(
         target=child, args=(childs_end, pipe, work), daemon=True)

@@ -3,8 +3,8 @@
 Claim: Processes do CPU-bound work on all cores at once.
 Notice: In equal pieces the sums keep all cores busy to the end. As three
     whole sums they cannot: the largest alone is over half of the work.
-Try: Hand out the whole sums with the largest first. How much faster will
-    two processes be, and will a third one help?
+Try: Hand out the largest whole sum first (reverse LIMITS). How much faster
+    will two processes be, and will a third one help?
 """
 import math
 import multiprocessing
@@ -32,7 +32,8 @@ def sum_primes(numbers):
 
 
 def map_pool(work, tasks, workers, pool=multiprocessing.Pool, timeout=600):
-    """Return work(task) for each task, from a pool of so many processes."""
+    """Return work(task) for each task, in order, from so many processes;
+    raise TimeoutError if that takes more than `timeout` seconds."""
     with pool(workers) as processes:
         results = processes.map_async(work, tasks, chunksize=1)
         # The result of a process that is killed never comes, and map() would
@@ -43,7 +44,7 @@ def map_pool(work, tasks, workers, pool=multiprocessing.Pool, timeout=600):
 def cut(limit, size):
     """Return the numbers up to the limit in pieces of that size."""
     return [range(start, min(start + size, limit + 1))
-            for start in range(0, limit + 1, size)]
+            for start in range(1, limit + 1, size)]
 
 
 def add_up(jobs, sums):
@@ -53,8 +54,7 @@ def add_up(jobs, sums):
 
 
 def main():
-    whole = max(LIMITS) + 1  # numbers
-    for shape, size in ("whole sums", whole), ("equal pieces", PIECE):
+    for shape, size in ("whole sums", max(LIMITS)), ("equal pieces", PIECE):
         jobs = [cut(limit, size) for limit in LIMITS]
         pieces = [piece for job in jobs for piece in job]
         for workers in 1, 2, 3:

@@ -33,16 +33,16 @@ def sum_primes(numbers):
 
 
 def map_threads(work, tasks, workers):
-    """Yield (task, work(task)) as so many threads get them done."""
+    """Yield (task, work(task)) as that many threads get them done."""
     todo, done = queue.Queue(), queue.Queue()
-    for task in [*tasks, *[None] * workers]:  # None: a thread may go home
+    for task in [*(tasks := list(tasks)), *[None] * workers]:  # None: the end
         todo.put(task)
 
     def serve():
         while (task := todo.get()) is not None:
             try:
                 done.put((task, work(task)))
-            except BaseException as error:  # unreported, it would hang us
+            except BaseException as error:  # else we would wait for ever
                 done.put(error)
 
     for _ in range(workers):
@@ -54,7 +54,7 @@ def map_threads(work, tasks, workers):
 
 
 def main():
-    tasks = [range(limit + 1) for limit in LIMITS]
+    tasks = [range(1, limit + 1) for limit in LIMITS]
     for workers in 1, 2:
         start = time.perf_counter()
         for numbers, total in map_threads(sum_primes, tasks, workers):

@@ -47,11 +47,11 @@ def fetch_title(url):
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         while (not parser.found and len(page) < LIMIT and
                (text := answer.read1(4096).decode("latin-1"))):
-            page += text  # a character for each byte: its charset is unknown
+            page += text  # latin-1 keeps every byte, until we know the charset
             parser.feed(text)
-            if time.perf_counter() > end:  # a drip of bytes never times out
+            if time.perf_counter() > end:  # each byte restarts the other one
                 raise TimeoutError(f"no title within {TIMEOUT} seconds")
-    parser.feed(" " * len(page))  # some wait until there is as much again
+    parser.feed(" " * len(page))  # some hold back text until more comes
     title = parser.title + (parser.rawdata if parser.inside else "")
     for charset in [answer.headers.get_content_charset(""),
                     *META.findall(page), "utf-8", "cp1252", "latin-1"]:
@@ -62,16 +62,16 @@ def fetch_title(url):
 
 
 def map_threads(work, tasks, workers):
-    """Yield (task, work(task)) as so many threads get them done."""
+    """Yield (task, work(task)) as that many threads get them done."""
     todo, done = queue.Queue(), queue.Queue()
-    for task in [*tasks, *[None] * workers]:  # None: a thread may go home
+    for task in [*(tasks := list(tasks)), *[None] * workers]:  # None: the end
         todo.put(task)
 
     def serve():
         while (task := todo.get()) is not None:
             try:
                 done.put((task, work(task)))
-            except BaseException as error:  # unreported, it would hang us
+            except BaseException as error:  # else we would wait for ever
                 done.put(error)
 
     for _ in range(workers):
@@ -97,13 +97,13 @@ class SlowPage(http.server.BaseHTTPRequestHandler):
 
 class SlowSite(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    request_queue_size = 1000  # so many may knock at once
+    request_queue_size = 1000  # connections that may wait
 
 
 def main():
     with SlowSite(("127.0.0.1", 0), SlowPage) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        home = "http://127.0.0.1:%d" % site.server_address[1]
+        home = f"http://127.0.0.1:{site.server_address[1]}"
         urls = [f"{home}/{page + 1}" for page in range(PAGES)]
         for workers in 1, 2, 5:
             start = time.perf_counter()

@@ -61,7 +61,8 @@ whole sums        2    1.250      1.60       1.20        0.80  \
            0         0.01234
 pieces            2    0.500         -       3.00        2.00  \
            -               -
-in flight: tasks under way at once; cores busy: cores at work at once
+in flight: tasks under way at once; cores busy: cores at work at once (both on
+average)
 
 whole sums, 1 process: 2.000 s""")
         self.assertEqual(text.split("\n\n")[-2:], [

@@ -179,7 +179,7 @@ class CommandTest(TestCase):
         self.check(
             *((sums(method), 2, to_worker(number), 1,
                rf"primes_pool: {PROCESS} was killed by {number.name}( while at"
-               r" work on 0 to 100000000)?\n") for method in METHODS
+               r" work on 1 to 100000000)?\n") for method in METHODS
               for number in (signal.SIGKILL, signal.SIGTERM)),
             (talk(), 2, to_worker(signal.SIGKILL), 1,
              rf"hello_pipe: {PROCESS} was killed by SIGKILL.*\n"))
@@ -289,7 +289,7 @@ def retiring(workers: int) -> Any:
 
 FAULTS: list[tuple[str, Any, str]] = [
     *(("primes_pool.sum_primes", functools.partial(die, how),
-       f"{words} while at work on 0 to [23]000") for how, words in [
+       f"{words} while at work on 1 to [23]000") for how, words in [
            (0, "ended with exit status 0"), (-3, "ended with exit status 3"),
            (signal.SIGABRT, "was killed by SIGABRT")]),
     ("primes_pool.multiprocessing.process.BaseProcess.start",

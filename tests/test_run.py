@@ -1,0 +1,319 @@
+"""A lesson's command, and that of all lessons: what it prints and where, how
+it ends, and what it does where streams and files fail it."""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import unittest
+import xml.etree.ElementTree
+from typing import Any
+
+from concur_demo import __version__
+
+from .support import (
+    DEADLINE, LESSONS, PYTHON, ROOT, Ended, TestCase, at_once, command,
+    on_posix, run, run_lesson, small)
+
+SUMS = ("primes_threads", 2000, 3000)  # the command that is soonest done
+ONE_LINE = r"\A{}: [^\n]+\n\Z"
+on_full = unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+# All lessons, with less to do in some, and one that is to fail.
+OVERVIEW = """
+import runpy, sys
+from concur_demo import copy_threads, primes_pool, primes_threads
+copy_threads.SIZE = 2_000_000
+primes_pool.LIMITS = primes_threads.LIMITS = 200_000, 300_000
+if sys.argv[1] == "fail":
+    del primes_threads.LIMITS
+del sys.argv[1]
+runpy.run_module("concur_demo", run_name="__main__", alter_sys=True)
+"""
+
+
+def in_shell(redirection: str, *words: object) -> Ended:
+    """Run a lesson with a redirection as a shell writes it."""
+    return run(["sh", "-c", f'exec "$@" {redirection}', "sh",
+                *command(*map(str, words))])
+
+
+class Help(TestCase):
+    """--help, and what is said of bad usage."""
+
+    def test_of_every_command(self) -> None:
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, "--help", COLUMNS="80", FORCE_COLOR="1"),
+                ["", *LESSONS]):
+            with self.subTest(lesson=lesson):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                name = f"python -m concur_demo{lesson and '.'}{lesson}"
+                self.assertTrue(ended.stdout.startswith(f"usage: {name} ["))
+                self.assertLessEqual(
+                    max(map(len, ended.stdout.splitlines())), 80)
+                self.assertNotIn("\x1b", ended.stdout)
+                about, options = ended.stdout.split("\noptions:\n")
+                self.assertIn("--json", options)
+                if lesson:
+                    self.assertIn("\nClaim: ", about)
+                    self.assertIn(f"\nExample: {name} ", options)
+
+    def test_bad_usage_of_the_overview(self) -> None:
+        for option, ended in at_once(
+                lambda option: run_lesson("", option),
+                ["lesson", "--nonsense"]):
+            with self.subTest(option):
+                self.assertEqual((ended.status, ended.stdout), (2, ""))
+                self.assertRegex(ended.stderr, ONE_LINE.format("concur_demo"))
+                self.assertIn(option, ended.stderr)
+
+    def test_an_old_python_is_told_so(self) -> None:
+        ended = run([*PYTHON, "-c", "import sys\n"
+                     "sys.version_info = (3, 10, 0)\nimport concur_demo"])
+        self.assertEqual((ended.status, ended.stdout), (1, ""))
+        self.assertRegex(ended.stderr,
+                         r"\Aconcur_demo needs Python 3.11 or later, .*\n\Z")
+
+
+class Forms(TestCase):
+    """What a command prints and writes."""
+
+    def test_markdown_and_files_of_every_lesson(self) -> None:
+        folder = self.folder()
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *small(lesson), "--workers=2", "--markdown",
+                    "--svg", folder / f"{lesson}.svg",
+                    "--trace", folder / f"{lesson}.json"), LESSONS):
+            with self.subTest(lesson=lesson):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertTrue(ended.stdout.startswith(f"## {lesson}\n"))
+                self.assertIn("**Verdict: ", ended.stdout.splitlines()[-1])
+                picture = xml.etree.ElementTree.parse(folder / f"{lesson}.svg")
+                self.assertTrue(picture.getroot().tag.endswith("}svg"))
+                events = json.loads((folder / f"{lesson}.json").read_text())
+                self.assertTrue(events["traceEvents"])
+
+    def test_20_columns_and_ascii(self) -> None:
+        for lesson, ended in at_once(
+                lambda lesson: run_lesson(
+                    lesson, *small(lesson), "--workers=2", COLUMNS="20",
+                    LC_ALL="C", PYTHONIOENCODING="ascii"), LESSONS):
+            with self.subTest(lesson=lesson):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertTrue(ended.stdout.isascii())
+                for part in ended.stdout.split("\n\n"):  # tables may be wide
+                    if not re.search(r"  +\d", part) or "|" in part:
+                        self.assertLessEqual(
+                            max(map(len, part.splitlines())), 20, part)
+
+    def test_workers_announce_whole_lines(self) -> None:
+        for words, ended in at_once(
+                lambda words: run_lesson(
+                    *words, "--verbose", "--workers=2", 2000, 3000),
+                [("primes_threads",), *(
+                    ("primes_pool", "--start-method", method)
+                    for method in multiprocessing.get_all_start_methods())]):
+            with self.subTest(words):
+                self.assertEqual(ended.status, 0)
+                worker = (r"\w+-[\d:]+ \(pid \d+\)" if len(words) > 1
+                          else r"Thread-\d+ \(serve\)")
+                tasks = ["0 to 2000", "0 to 3000"] * len(words[:2])
+                lines = ended.stderr.splitlines()
+                for what in "start", "end":
+                    self.assertEqual(sorted(
+                        task[1] for task in map(re.compile(
+                            rf"{worker}: {what} (.*)").fullmatch, lines)
+                        if task), sorted(tasks), ended.stderr)
+                self.assertEqual(len(lines), 2 * len(tasks), ended.stderr)
+
+
+class Overview(TestCase):
+    """python -m concur_demo."""
+
+    def test_every_form_also_where_a_lesson_fails(self) -> None:
+        page = self.folder() / "page.html"
+        cases = [("well",), ("fail", "--json"),
+                 ("fail", "--markdown", "--html", str(page))]
+        (_, well), (_, as_json), (_, markdown) = at_once(
+            lambda words: run([*PYTHON, "-c", OVERVIEW, *words]), cases)
+        self.assertEqual((well.status, well.stderr), (0, ""))
+        self.assertEqual([line.split(":")[0]
+                          for line in well.stdout.splitlines()],
+                         list(LESSONS))
+        others = [name for name in LESSONS if name != "primes_threads"]
+        for ended in as_json, markdown:
+            self.assertEqual(ended.status, 1)
+            self.assertRegex(ended.stderr, ONE_LINE.format("primes_threads"))
+        self.assertEqual([report["lesson"] for report in
+                          json.loads(as_json.stdout)], others)
+        self.assertEqual(re.findall(r"(?m)^\| (\w+) \|", markdown.stdout),
+                         ["lesson", *others])
+        for name in others:
+            self.assertIn(f'<section id="{name}">',
+                          page.read_text(encoding="utf-8"))
+
+
+class Files(TestCase):
+    """--svg and --trace, where they cannot be written."""
+
+    def test_told_before_the_run(self) -> None:
+        folder = self.folder()
+        for option, ended in at_once(
+                lambda option: run_lesson(
+                    *SUMS, "--verbose", option, folder / "missing" / "file"),
+                ["--svg", "--trace"]):
+            with self.subTest(option):
+                self.assertEqual((ended.status, ended.stdout), (1, ""))
+                self.assertRegex(
+                    ended.stderr, ONE_LINE.format("primes_threads"))
+                self.assertIn(str(folder / "missing"), ended.stderr)
+        ended = run_lesson(*SUMS, "--svg", folder / "new", "--trace", folder)
+        self.assertEqual((ended.status, os.listdir(folder)), (1, []))
+
+    @on_full
+    def test_no_room_and_the_report_is_printed_all_the_same(self) -> None:
+        for option, ended in at_once(
+                lambda option: run_lesson(*SUMS, option, "/dev/full"),
+                ["--svg", "--trace"]):
+            with self.subTest(option):
+                self.assertEqual(
+                    (ended.status, ended.stderr),
+                    (1, "primes_threads: No space left on device: /dev/full\n"
+                     ))
+                self.assertIn("\nVerdict: ", ended.stdout)
+
+
+@on_posix
+class Streams(TestCase):
+    """Standard streams that are closed, full, or have no reader."""
+
+    @on_full
+    def test_standard_output(self) -> None:
+        folder = self.folder()
+        picture, trace = folder / "picture.svg", folder / "trace.json"
+        for redirection, status, line in [
+                ("| true", 0, r"\A\Z"),
+                (">&-", 1, ONE_LINE.format("primes_threads")),
+                (">/dev/full", 1, r"\Aprimes_threads: No space left on "
+                 r"device: standard output\n\Z")]:
+            for options in [["--help"], ["--snippet"], ["--json"],
+                            ["--svg", picture, "--trace", trace]]:
+                with self.subTest(redirection, options=options):
+                    ended = in_shell(redirection, *SUMS, *options)
+                    self.assertRegex(ended.stderr, line)
+                    self.assertEqual(ended.status, status)
+            xml.etree.ElementTree.parse(picture)
+            self.assertTrue(json.loads(trace.read_text())["traceEvents"])
+            picture.unlink()
+            trace.unlink()
+
+    @on_full
+    def test_standard_error(self) -> None:
+        for redirection in "2>&-", "2>/dev/full":
+            for words, status in [
+                    ((*SUMS, "--verbose"), 0),
+                    (("primes_pool", "--verbose", *SUMS[1:]), 0),
+                    (("primes_threads", "--nonsense"), 2)]:
+                with self.subTest(redirection, words=words):
+                    ended = in_shell(redirection, *words)
+                    self.assertEqual(ended.status, status)
+                    self.assertEqual("\nVerdict: " in ended.stdout,
+                                     status == 0)
+
+    def test_no_reader_of_either(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "wb") as both:
+            status = subprocess.run(
+                command(*map(str, SUMS), "--verbose"), cwd=ROOT, stdout=both,
+                stderr=both, timeout=DEADLINE).returncode
+        self.assertEqual(status, 0)
+
+
+@on_posix
+class Terminal(TestCase):
+    """Progress, which is shown on a terminal only."""
+
+    def on_terminal(self, *words: object, interrupt: bool = False
+                    ) -> tuple[int, str, list[str]]:
+        """Return exit status, what a lesson sends to its terminal, and the
+        lines that stand there in the end."""
+        try:
+            ours, its = os.openpty()
+        except OSError as error:  # as in a container without /dev/pts
+            self.skipTest(f"no terminal here: {error}")
+        with open(its, "wb") as terminal:
+            process = subprocess.Popen(
+                command(*map(str, words)), cwd=ROOT, stdout=terminal,
+                stderr=terminal, stdin=subprocess.DEVNULL,
+                env={**os.environ, "COLUMNS": "80"})
+        self.addCleanup(process.kill)
+        sent = b""
+        with (open(ours, "rb", buffering=0) as screen,
+              contextlib.suppress(OSError)):  # Linux: no more writers
+            while data := screen.read(65536):
+                sent += data
+                if interrupt and b"process" in sent:
+                    process.send_signal(signal.SIGINT)
+                    interrupt = False
+        shown = []
+        for line in sent.decode().replace("\r\n", "\n").split("\n"):
+            row = ""
+            for part in line.split("\r"):
+                row = part + row[len(part):]
+            shown.append(row.rstrip())
+        return process.wait(DEADLINE), sent.decode(), shown
+
+    def test_it_is_cleared_before_the_report(self) -> None:
+        status, sent, shown = self.on_terminal(
+            "primes_pool", "--json", "--workers=2", 2000)
+        self.assertEqual(status, 0)
+        self.assertIn("\requal pieces, 2 processes", sent)
+        self.assertEqual(json.loads("\n".join(shown))["lesson"], "primes_pool")
+
+    def test_it_is_cleared_before_an_error(self) -> None:
+        status, _, shown = self.on_terminal(
+            "primes_pool", "--workers=2", 10**8, interrupt=True)
+        self.assertEqual((status, shown),
+                         (130, ["primes_pool: interrupted", ""]))
+
+    def test_none_among_what_workers_announce(self) -> None:
+        status, sent, _ = self.on_terminal(*SUMS, "--verbose")
+        self.assertEqual(status, 0)
+        self.assertNotIn("2 threads  ", sent)
+        self.assertIn(": start 0 to 2000", sent)
+
+
+@on_posix
+class FirstMoments(TestCase):
+    """Ctrl-C before a command has begun."""
+
+    def test_no_traceback_from_its_imports(self) -> None:
+        # Each module of ours is interrupted when Python looks for it.
+        interrupt = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv[0] = "-m"
+runpy.run_module("concur_demo", run_name="__main__", alter_sys=True)
+"""
+        for name, ended in at_once(
+                lambda name: run([*PYTHON, "-c", interrupt, name]),
+                [f"concur_demo.{name}" for name in (
+                    "_run", "_measure", "_experiments", "_text")]):
+            with self.subTest(name):
+                self.assertEqual(ended, Ended(130, "", ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
