@@ -20,8 +20,7 @@ if sys.version_info < (3, 11):
     sys.exit("concur_demo needs Python 3.11 or later, not "
              + sys.version.split()[0])
 if sys.argv[:1] == ["-m"]:
-    # This is the start of a command, and its imports take a moment. Until
-    # it takes care of Ctrl-C itself, that ends it without a traceback.
+    # The start of a command: let Ctrl-C end its imports without a traceback.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 

@@ -40,10 +40,8 @@ def usable_cores(root: str = "/") -> int:
     """Return how many cores this process may use at once: those it is bound
     to, or fewer if its control groups (a container) allow no more, rounded
     up. `root` is where /proc and /sys are mounted."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+             else os.cpu_count() or 1)
     with contextlib.suppress(ValueError):  # files that make no sense
         cores = min([cores, *map(math.ceil, cgroup_limits(root))])
     return max(1, cores)

@@ -8,7 +8,6 @@ from ._report import Report, html_table
 from ._text import safe
 
 TITLE = "Concurrency and parallelism, measured"
-
 STYLE = """
 :root { color-scheme: light dark; }
 body { max-width: 48rem; margin: 0 auto; padding: 1rem;

@@ -204,8 +204,7 @@ def be_command(name: str, command: Callable[[], int]) -> None:
             signal.signal(number, signal.SIG_DFL) for number in ENDINGS])
     before = {number: signal.getsignal(number) for number in ENDINGS}
     for number, handler in before.items():
-        # With nohup a closed terminal is no reason to end. But a job in the
-        # background of a script is to heed Ctrl-C, though it begins deaf.
+        # Ignored: by nohup, which we heed, or Ctrl-C in a script's background.
         if handler is not signal.SIG_IGN or number == signal.SIGINT:
             signal.signal(number, interrupt)
     if hasattr(signal, "SIGCHLD"):

@@ -5,6 +5,7 @@ waits a moment at a time, and notices a death, or that the user has enough.
 """
 
 import contextlib
+import math
 import os
 import queue
 import shutil
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
@@ -31,11 +33,9 @@ turn = threading.Lock()  # two experiments at once would disturb each other
 def supervised(experiment: Callable[[str], Any],
                into: str | None = None) -> Any:
     """Return experiment(folder), with a folder in `into` for its files.
-
     Raises what the experiment raises, and ChildProcessError if a process
     that it has started dies. However it ends, its processes and the folder
-    are gone then; its thread may wait on.
-    """
+    are gone then; its thread may wait on."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
@@ -55,7 +55,7 @@ def supervised(experiment: Callable[[str], Any],
                 break
             look_for_death(started, folder)
         for process in started:
-            process.join(END_SECONDS)
+            quietly(process.join)
         look_for_death(started, folder)  # it may be the cause of the error
         if error:
             raise error
@@ -63,9 +63,9 @@ def supervised(experiment: Callable[[str], Any],
 
 
 def leave_signals_to_parent() -> None:
-    """Keep Ctrl-C and the end of a terminal, of which the system tells all
-    processes, from those that this thread starts: they inherit the mask.
-    Windows has none: a worker that is interrupted there says so."""
+    """Keep Ctrl-C and the end of a terminal from the processes that this
+    thread starts: they inherit the mask. Windows has none; there a worker
+    that is interrupted says so."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
         # The start of the resource tracker would unblock Ctrl-C again.
@@ -90,8 +90,8 @@ def scratch_folder(into: str | None) -> Iterator[str]:
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
     """Keep two warnings from the user meanwhile."""
-    # If this process is killed, the resource tracker tidies up after it, and
-    # would say so. It takes over this option, where it is started here.
+    # The resource tracker takes over this option. If this process is killed,
+    # the tracker tidies up, and would say so.
     sys.warnoptions.append("ignore:resource_tracker")
     try:
         with warnings.catch_warnings():
@@ -103,11 +103,11 @@ def without_warnings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def started_processes() -> Iterator[list[BaseProcess]]:
-    """Yield a list of the processes that multiprocessing starts meanwhile,
-    less those that it is asked to end. If this ends with an exception, they
-    are ended, and so is what else multiprocessing has under way."""
-    every, started = list[BaseProcess](), list[BaseProcess]()
+def started_processes() -> Iterator[dict[BaseProcess, float]]:
+    """Yield the processes that are started meanwhile, and when they were
+    asked to end. If this ends with an exception, so do they, and what else
+    multiprocessing has under way."""
+    started: dict[BaseProcess, float] = {}
     finalizers, broken_off = set(_finalizer_registry), threading.Event()
     # A pool forgets a worker as soon as it has died. The only way to know
     # them all, in any lesson, is to be there when they start and end.
@@ -116,14 +116,15 @@ def started_processes() -> Iterator[list[BaseProcess]]:
 
     def noting(name: str) -> Callable[[BaseProcess], None]:
         def method(process: BaseProcess) -> None:
-            if process in started:
-                started.remove(process)
             if name == "start" and broken_off.is_set():
                 raise SystemExit  # which ends a thread without a word
+            if name != "start":
+                started[process] = time.monotonic()
             methods[name](process)
             if name == "start":
-                every.append(process)
-                started.append(process)
+                started[process] = math.inf
+            if name == "close":
+                del started[process]
         return method
 
     for name in methods:
@@ -141,7 +142,7 @@ def started_processes() -> Iterator[list[BaseProcess]]:
                                - finalizers if key[0] is not None
                                and key[0] >= 0), reverse=True):
                 quietly(_finalizer_registry.get(key))
-            for process in every:  # one may be stopped, and heed no SIGTERM
+            for process in list(started):
                 quietly(process.kill)
                 quietly(process.join)
         raise
@@ -161,19 +162,23 @@ def quietly(function: Callable[[], object]) -> None:
     thread.join(END_SECONDS)
 
 
-def look_for_death(started: list[BaseProcess], notes: str) -> None:
+def look_for_death(started: dict[BaseProcess, float], notes: str) -> None:
     """Raise ChildProcessError if one of the processes has died by accident:
     by itself and with an error, or in the middle of a task."""
     for process in list(started):
         code = process.exitcode
-        if code is None or process not in started:
-            continue  # it lives, or was asked to end
+        if started[process] < math.inf:
+            # A SIGTERM may get lost while a process is being forked.
+            if code is None and time.monotonic() > started[process] + 1:
+                process.kill()
+            continue
         note = note_of(process.pid, notes)
-        task = note.read_text(encoding="utf-8") if note.exists() else None
+        task = None if code is None or not note.exists() else (
+            note.read_text(encoding="utf-8"))
         if code or task is not None:
             killed = {-number: f"was killed by {number.name}"
                       for number in signal.Signals}
             raise ChildProcessError(
                 f"{process.name} (pid {process.pid}) "
-                + killed.get(code, f"ended with exit status {code}")
+                + killed.get(code or 0, f"ended with exit status {code}")
                 + (f" while at work on {task}" if task else ""))

@@ -53,9 +53,8 @@ def request_for(url: str) -> urllib.request.Request:
 
 
 def limited(work: Traced, seconds: float) -> Callable[[str], Any]:
-    """Return the work on a page so that it is given up after so long. The
-    time-out of a socket is for each wait, and there may be many: a drip of
-    bytes in the headers, redirects, several addresses of a host."""
+    """Return the work on a page so that it is given up after so long: the
+    time-out of a socket is for each wait, and a drip of bytes has many."""
     def within(url: str) -> Any:
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         start, worker = time.perf_counter(), threading.current_thread().name

@@ -18,29 +18,23 @@ from concur_demo._run import lesson_parser
 
 from .support import PYTHON, TestCase, run, run_lesson
 
-# A machine so busy that every second worker is late to begin, and a look at
-# whether a process has ended takes a while.
-BUSY = """
-import os, runpy, sys, threading, time
+# A look at a process takes so long that it often ends meanwhile.
+SLOW_LOOK = """
+import runpy, threading, time
 from multiprocessing.process import BaseProcess
-forks, exitcode = [], BaseProcess.exitcode.fget
-
-def late():
-    if len(forks) % 2 == 0:
-        time.sleep(0.5)
+exitcode = BaseProcess.exitcode.fget
 
 def slow(process):
-    if threading.current_thread() is threading.main_thread():
-        time.sleep(0.05)
+    end = time.perf_counter() + 0.2
+    while (threading.current_thread() is threading.main_thread() and
+           exitcode(process) is None and time.perf_counter() < end):
+        time.sleep(0.01)
     return exitcode(process)
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=lambda: forks.append(1), after_in_child=late)
 BaseProcess.exitcode = property(slow)
 runpy.run_module("concur_demo.primes_pool", run_name="__main__",
                  alter_sys=True)
 """
-
 HOLDS, NOT, CANNOT_TELL = "holds", "does not hold", "cannot tell"
 
 
@@ -259,8 +253,9 @@ class RunsTest(TestCase):
         with self.assertRaisesRegex(RuntimeError, "the pool failed: "):
             measure("primes_pool", [9], pool="collections:OrderedDict")
 
-    def test_a_pool_on_a_busy_machine(self) -> None:
-        ended = run([*PYTHON, "-c", BUSY, "20000", "9", "--workers", "2,4"])
+    def test_a_pool_may_end_its_processes(self) -> None:
+        ended = run([*PYTHON, "-c", SLOW_LOOK, "20000", "30000",
+                     "--workers", "2,3", "--repeat", "9"])
         self.assertEqual((ended.status, ended.stderr), (0, ""))
 
     def test_figures_of_its_own_show_in_every_form(self) -> None:
