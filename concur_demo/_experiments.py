@@ -1,8 +1,7 @@
 """For each lesson: its runs, its verdict, and the options of its own.
 
-A new lesson takes a function here, with its options above it. That puts it
-into TABLE, where the command, the overview, the page and the tests find it.
-"""
+A new lesson takes a function here, with its options above it; all else, the
+tests included, finds it in TABLE."""
 
 import argparse
 import contextlib
@@ -27,8 +26,6 @@ from ._text import count, describe
 
 FASTER = 1 / 1.15  # of the time: less than a noisy machine feigns
 SHORT_SECONDS = 0.005  # below this a run is more noise than work
-INPUT_LIMIT = 10_000_000  # characters of addresses on standard input
-TITLE_LENGTH = 200  # characters of a title that are shown
 
 Results = list[tuple[str, Any]]
 
@@ -110,9 +107,9 @@ class Lab:
         cores = this_machine().cores
         if failed := max(run.failed for run in runs):
             why = f"{failed} of {count(len(runs[0].spans), 'task')} failed."
-        elif not alone or not several:
+        elif not alone or not several or len(runs[0].spans) < 2:
             why = ("There is nothing to compare: include 1 and a larger "
-                   "number, as in --workers 1,2.")
+                   "number, as in --workers 1,2, and give two tasks or more.")
         elif min(run.seconds for run in runs) < SHORT_SECONDS:
             why = "The runs are too short to compare: give them more work."
         elif cores < needed_cores:
@@ -192,7 +189,7 @@ def with_standard_input(urls: list[str]) -> list[str]:
     if "-" not in urls:
         return urls
     try:
-        text = sys.stdin.read(INPUT_LIMIT) if sys.stdin else ""
+        text = sys.stdin.read(10**7) if sys.stdin else ""
     except OSError as error:
         raise OSError(f"standard input: {describe(error)}") from None
     lines = text.lstrip("\ufeff").split("\n")  # the mark of some editors
@@ -279,7 +276,7 @@ def titles_threads(lab: Lab) -> tuple[Results, Verdict]:
         done = dict(lab.compare(
             "pages", lab.lesson.map_threads,
             _web.limited(fetch, 1.1 * lab.lesson.TIMEOUT), urls))
-    return [(_web.without_password(url), done[url][:TITLE_LENGTH] or "(none)")
+    return [(_web.without_password(url), done[url][:200] or "(none)")
             for url in urls if url in done], lab.compared(
         several_are_faster, needed_cores=1, take_home="Waiting needs no "
         "core, so threads can wait together, even under the GIL.")
@@ -350,9 +347,10 @@ def primes_pool(lab: Lab) -> tuple[Results, Verdict]:
 
     def map_pool(work: Any, tasks: Any, workers: int) -> Any:
         try:
-            return zip(tasks, lab.lesson.map_pool(
-                work, tasks, workers, pool, timeout=None))
-        except Exception as error:  # of any kind, if the pool is another's
+            return [(task, (result, span)) for task, (result, span) in zip(
+                tasks, lab.lesson.map_pool(
+                    work, tasks, workers, pool, timeout=None), strict=True)]
+        except (Exception, SystemExit) as error:  # as another's pool may raise
             raise RuntimeError(f"the pool failed: {describe(error)}")
 
     limits = limits_of(lab)

@@ -1,9 +1,7 @@
 """Runs of a lesson's work, and the figures that tell them apart.
 
 A worker calls Traced(work) in place of work, and so reports, beside the
-result, when it worked and how much CPU time it took. The spans of all the
-tasks make a Run, and a Run knows its figures.
-"""
+result, a span: when it worked, and how much CPU time it took."""
 
 import contextlib
 import functools

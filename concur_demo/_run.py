@@ -144,7 +144,7 @@ def check_writable(path: str) -> None:
     is_new = not os.path.exists(path)
     open(path, "a").close()
     if is_new:
-        os.remove(path)
+        os.remove(os.path.realpath(path))
 
 
 def write(path: str, text: str) -> None:
@@ -179,8 +179,7 @@ def emit(text: str) -> None:
     try:
         print(text.removesuffix("\n"), flush=True)
     except OSError as error:
-        # What is in its buffer would fail once more when Python ends:
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        # What is in its buffer would fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         error.filename = "standard output"
         raise
@@ -234,7 +233,7 @@ def status_of(name: str, command: Callable[[], int]) -> int:
     except SystemExit:  # of argparse, after its help
         return 0
     except KeyboardInterrupt as interrupt:  # its status is that of shells
-        say(f"{name}: interrupted")
+        quietly(lambda: say(f"{name}: interrupted"))  # nobody may read it
         number: int = (interrupt.args or (signal.SIGINT,))[0]
         return 128 + number
     except BrokenPipeError:  # as with `| head -1`: the reader has enough

@@ -83,8 +83,11 @@ def scratch_folder(into: str | None) -> Iterator[str]:
         gone = f"{folder}-gone"  # Under its old name threads find it no more.
         with contextlib.suppress(OSError):  # Windows, while a file is open
             os.rename(folder, gone)
-        for name in folder, gone:
-            shutil.rmtree(name, ignore_errors=True)
+        try:
+            shutil.rmtree(gone, ignore_errors=True)
+        finally:  # even if Ctrl-C comes now
+            for name in folder, gone:
+                shutil.rmtree(name, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -96,7 +99,8 @@ def without_warnings() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # To fork beside the main thread is safe: that only looks on.
-            warnings.filterwarnings("ignore", "This process .*multi-threaded")
+            for about in "This process .*multi-threaded", "resource_tracker":
+                warnings.filterwarnings("ignore", about)
             yield
     finally:
         sys.warnoptions.remove("ignore:resource_tracker")
@@ -109,6 +113,7 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
     multiprocessing has under way."""
     started: dict[BaseProcess, float] = {}
     finalizers, broken_off = set(_finalizer_registry), threading.Event()
+    strangers = set(threading.enumerate())  # their processes are not ours
     # A pool forgets a worker as soon as it has died. The only way to know
     # them all, in any lesson, is to be there when they start and end.
     methods = {name: getattr(BaseProcess, name)
@@ -116,15 +121,16 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
 
     def noting(name: str) -> Callable[[BaseProcess], None]:
         def method(process: BaseProcess) -> None:
-            if name == "start" and broken_off.is_set():
+            ours = threading.current_thread() not in strangers
+            if ours and name == "start" and broken_off.is_set():
                 raise SystemExit  # which ends a thread without a word
-            if name != "start":
+            if process in started:
                 started[process] = time.monotonic()
             methods[name](process)
-            if name == "start":
+            if ours and name == "start":
                 started[process] = math.inf
             if name == "close":
-                del started[process]
+                started.pop(process, None)
         return method
 
     for name in methods:
@@ -138,13 +144,15 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
         # Twice, for a pool that was just being made. Keys begin with a
         # priority, which is below 0 for what is to come when Python ends.
         for _ in range(2):
-            for key in sorted((key for key in set(_finalizer_registry)
-                               - finalizers if key[0] is not None
-                               and key[0] >= 0), reverse=True):
-                quietly(_finalizer_registry.get(key))
-            for process in list(started):
-                quietly(process.kill)
-                quietly(process.join)
+            try:
+                for key in sorted((key for key in set(_finalizer_registry)
+                                   - finalizers if key[0] is not None
+                                   and key[0] >= 0), reverse=True):
+                    quietly(_finalizer_registry.get(key))
+            finally:  # even if Ctrl-C comes now
+                for process in list(started):
+                    quietly(process.kill)
+                    quietly(process.join)
         raise
     finally:
         for name, method in methods.items():

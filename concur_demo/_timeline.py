@@ -1,9 +1,7 @@
 """Who worked on what, when: the runs of a lesson as a picture.
 
-A lane is a worker, a bar is a task, and one time axis serves all runs. A bar
-is shaded by the share of a core that its task got: two threads that take
-turns at the GIL are half as dark as two processes.
-"""
+A lane is a worker, a bar is a task, shaded by the share of a core that it got:
+two threads that take turns at the GIL are half as dark as two processes."""
 
 import contextlib
 import itertools

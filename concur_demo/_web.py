@@ -15,7 +15,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ._measure import Span, Traced
 
-# It tells who we are; some servers want it to begin like that of a browser.
 AGENT = {"User-Agent": "Mozilla/5.0 (compatible; concur_demo)"}
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
@@ -29,9 +28,8 @@ def without_password(url: str) -> str:
 
 
 def request_for(url: str) -> urllib.request.Request:
-    """Return the request for an address as a person may write it: with
-    letters of any alphabet, spaces, or a name and a password. Raises
-    ValueError if it is no address of a web page."""
+    """Return the request for an address as a person may write it; raise
+    ValueError if it is none of a web page."""
     try:
         parts = urlsplit(url)
         login, _, place = parts.netloc.rpartition("@")

@@ -20,7 +20,7 @@ PAGES = 5
 DELAY = 0.2        # seconds, for each page of the slow site
 TIMEOUT = 10       # seconds, for each page
 LIMIT = 1_000_000  # bytes of a page, to look through for its title
-META = re.compile(r"(?i)<meta[^>]*charset\s*=[\"'\s]*([\w-]+)")
+META = re.compile(r"(?i)<meta[^<>]*charset\s*=[\"'\s]*([\w-]+)")
 
 
 class TitleParser(html.parser.HTMLParser):

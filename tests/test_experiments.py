@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import multiprocessing.pool
 import os
 import unittest
 from collections.abc import Callable, Sequence
@@ -35,6 +36,21 @@ BaseProcess.exitcode = property(slow)
 runpy.run_module("concur_demo.primes_pool", run_name="__main__",
                  alter_sys=True)
 """
+
+
+class short_pool(multiprocessing.pool.ThreadPool):
+    """A pool that loses a result."""
+
+    def map_async(  # type: ignore[override]
+            self, work: Any, tasks: Any, chunksize: Any) -> Any:
+        return super().map_async(work, tasks[1:], chunksize)
+
+
+def leaving_pool(workers: int) -> None:
+    """Leave Python in place of making a pool."""
+    raise SystemExit
+
+
 HOLDS, NOT, CANNOT_TELL = "holds", "does not hold", "cannot tell"
 
 
@@ -257,6 +273,15 @@ class RunsTest(TestCase):
         ended = run([*PYTHON, "-c", SLOW_LOOK, "20000", "30000",
                      "--workers", "2,3", "--repeat", "9"])
         self.assertEqual((ended.status, ended.stderr), (0, ""))
+
+    def test_a_pool_that_lies(self) -> None:
+        for pool in "short_pool", "leaving_pool":
+            with self.assertRaisesRegex(RuntimeError, "the pool failed: "):
+                measure("primes_pool", [9, 99], pool=f"{__name__}:{pool}")
+
+    def test_a_single_task_proves_nothing(self) -> None:
+        self.assertEqual(measure("primes_threads", [50_000]).verdict[0],
+                         CANNOT_TELL)
 
     def test_figures_of_its_own_show_in_every_form(self) -> None:
         report = measure("hello_pipe", messages=50, workers=[1, 2])

@@ -383,6 +383,21 @@ class MeasureTest(TestCase):
             measure("titles_threads")
         self.assertEqual(state(), before)
 
+    def test_processes_of_others_are_let_be(self) -> None:
+        measuring = threading.Thread(target=lambda: measure(
+            "primes_threads", [150_000, 150_000], workers=[1]))
+        measuring.start()
+        context = multiprocessing.get_context("spawn")
+        failing = context.Process(target=sys.exit, args=[3])
+        failing.start()
+        failing.join()
+        waiting = context.Process(target=time.sleep, args=[60], daemon=True)
+        waiting.start()
+        measuring.join()
+        self.assertTrue(waiting.is_alive())
+        waiting.kill()
+        waiting.join()
+
     def test_two_at_once_in_threads(self) -> None:
         for _, report in at_once(
                 lambda lesson: measure(lesson, TASKS),
