@@ -183,7 +183,8 @@ def look_for_death(started: dict[BaseProcess, float], notes: str) -> None:
         note = note_of(process.pid, notes)
         task = None if code is None or not note.exists() else (
             note.read_text(encoding="utf-8"))
-        if code or task is not None:
+        # Under forkserver, 255 may only mean that two threads asked at once.
+        if code not in (None, 0, 255) or task is not None:
             killed = {-number: f"was killed by {number.name}"
                       for number in signal.Signals}
             raise ChildProcessError(
