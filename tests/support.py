@@ -1,6 +1,5 @@
 """What the tests share: commands run as users run them, and deadlines."""
 
-import contextlib
 import faulthandler
 import os
 import pathlib
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import concur_demo
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LESSONS = concur_demo.LESSONS
 DEADLINE = 60.0  # seconds, for any test and any command
 # The standard library and nothing else that may be installed here, nor what
 # that does at every start of Python: it took half the time of a start.
@@ -124,30 +124,3 @@ def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
             timeout=DEADLINE).returncode:
         raise unittest.SkipTest("nothing can be mounted without root's rights")
     return words
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started, and those of theirs,
-    where the system has /proc."""
-    parents: dict[int, int] = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if fields[0] != "Z":
-                parents[int(stat.parent.name)] = int(fields[1])
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found[1:]
-
-
-def leftovers() -> Iterator[str]:
-    """Yield the names of what a run may leave of files and semaphores."""
-    for folder in tempfile.gettempdir(), "/dev/shm":
-        with contextlib.suppress(OSError):
-            for name in os.listdir(folder):
-                if name.startswith(("concur_demo-", "pymp-", "sem.mp-")):
-                    yield os.path.join(folder, name)
-
-
-LESSONS = concur_demo.LESSONS
