@@ -5,11 +5,11 @@ import atexit
 import io
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
 import threading
-import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -89,7 +89,7 @@ class Parser(argparse.ArgumentParser):
                 help=f"print the report as {title}, and nothing else")
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+        raise ValueError(re.sub(r"//[^/\s]*@", "//", message))  # a password
 
     def print_help(self, file: object = None) -> None:
         """Print the help as all else: argparse hides a full disk."""
@@ -189,7 +189,7 @@ def be_command(name: str, command: Callable[[], int]) -> None:
     """Run a command as this process, and end that with its status."""
     home = os.getpid()
 
-    def interrupt(number: int, frame: types.FrameType | None) -> None:
+    def interrupt(number: int, frame: Any) -> None:
         if os.getpid() != home:  # a worker that has just been born
             os._exit(128 + number)
         for other in ENDINGS:  # a second one would only disturb the end

@@ -274,6 +274,11 @@ class RunsTest(TestCase):
                      "--workers", "2,3", "--repeat", "9"])
         self.assertEqual((ended.status, ended.stderr), (0, ""))
 
+    def test_a_password_in_the_wrong_place_is_not_echoed(self) -> None:
+        ended = run_lesson("titles_threads", "--repeat", "http://me:secret@h/")
+        self.assertEqual(ended.status, 2)
+        self.assertIn("--repeat: 'http://h/'", ended.stderr)
+
     def test_a_pool_that_lies(self) -> None:
         for pool in "short_pool", "leaving_pool":
             with self.assertRaisesRegex(RuntimeError, "the pool failed: "):
