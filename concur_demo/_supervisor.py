@@ -113,6 +113,9 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
     multiprocessing has under way."""
     started: dict[BaseProcess, float] = {}
     finalizers, broken_off = set(_finalizer_registry), threading.Event()
+    # Held while a process is started, also by that process if it is forked,
+    # which may start others.
+    birth = threading.RLock()
     strangers = set(threading.enumerate())  # their processes are not ours
     # A pool forgets a worker as soon as it has died. The only way to know
     # them all, in any lesson, is to be there when they start and end.
@@ -121,14 +124,16 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
 
     def noting(name: str) -> Callable[[BaseProcess], None]:
         def method(process: BaseProcess) -> None:
-            ours = threading.current_thread() not in strangers
-            if ours and name == "start" and broken_off.is_set():
-                raise SystemExit  # which ends a thread without a word
+            if name == "start" and threading.current_thread() not in strangers:
+                with birth:
+                    if broken_off.is_set():
+                        raise SystemExit  # which ends a thread silently
+                    methods[name](process)
+                    started[process] = math.inf
+                return
             if process in started:
                 started[process] = time.monotonic()
             methods[name](process)
-            if ours and name == "start":
-                started[process] = math.inf
             if name == "close":
                 started.pop(process, None)
         return method
@@ -139,15 +144,17 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
         yield started
     except BaseException:
         broken_off.set()
+        if birth.acquire(timeout=END_SECONDS):  # then all are in `started`
+            birth.release()
         # A worker that was killed may have held the lock of its pool's
         # queue (CPython issue 96062): so nobody waits for a pool for long.
-        # Twice, for a pool that was just being made. Keys begin with a
-        # priority, which is below 0 for what is to come when Python ends.
-        for _ in range(2):
+        # Keys begin with a priority: 15 for pools, 0 for semaphores, which a
+        # process looks for at its birth, less for the end of Python.
+        for least in 1, 0:
             try:
                 for key in sorted((key for key in set(_finalizer_registry)
                                    - finalizers if key[0] is not None
-                                   and key[0] >= 0), reverse=True):
+                                   and key[0] >= least), reverse=True):
                     quietly(_finalizer_registry.get(key))
             finally:  # even if Ctrl-C comes now
                 for process in list(started):

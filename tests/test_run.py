@@ -21,9 +21,11 @@ on_full = unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
 # All lessons, with less to do in some, and one that is to fail.
 OVERVIEW = """
 import runpy, sys
-from concur_demo import copy_threads, primes_pool, primes_threads
+from concur_demo import (
+    copy_threads, primes_pool, primes_threads, titles_threads)
 copy_threads.SIZE = 2_000_000
-primes_pool.LIMITS = primes_threads.LIMITS = 200_000, 300_000
+primes_pool.LIMITS = primes_threads.LIMITS = 20_000, 30_000
+titles_threads.DELAY = 0.02
 if sys.argv[1] == "fail":
     del primes_threads.LIMITS
 del sys.argv[1]
@@ -78,34 +80,39 @@ class Help(TestCase):
 class Forms(TestCase):
     """What a command prints and writes."""
 
-    def test_markdown_and_files_of_every_lesson(self) -> None:
+    def test_text_and_files_of_every_lesson(self) -> None:
         folder = self.folder()
         for lesson, ended in at_once(
                 lambda lesson: run_lesson(
-                    lesson, *small(lesson), "--workers=2", "--markdown",
+                    lesson, *small(lesson), "--workers=2",
                     "--svg", folder / f"{lesson}.svg",
-                    "--trace", folder / f"{lesson}.json"), LESSONS):
+                    "--trace", folder / f"{lesson}.json", COLUMNS="20",
+                    LC_ALL="C", PYTHONIOENCODING="ascii"), LESSONS):
             with self.subTest(lesson=lesson):
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
-                self.assertTrue(ended.stdout.startswith(f"## {lesson}\n"))
-                self.assertIn("\n**Verdict: ", ended.stdout)
+                self.assertTrue(ended.stdout.isascii())
+                self.assertRegex(ended.stdout, r"\nVerdict:\s")
+                for part in ended.stdout.split("\n\n"):  # tables may be wide
+                    if not re.search(r"\S  +\w", part) or "|" in part:
+                        self.assertLessEqual(
+                            max(map(len, part.splitlines())), 20, part)
                 picture = xml.etree.ElementTree.parse(folder / f"{lesson}.svg")
                 self.assertTrue(picture.getroot().tag.endswith("}svg"))
                 events = json.loads((folder / f"{lesson}.json").read_text())
                 self.assertTrue(events["traceEvents"])
 
-    def test_20_columns_and_ascii(self) -> None:
-        for lesson, ended in at_once(
-                lambda lesson: run_lesson(
-                    lesson, *small(lesson), "--workers=2", COLUMNS="20",
-                    LC_ALL="C", PYTHONIOENCODING="ascii"), LESSONS):
-            with self.subTest(lesson=lesson):
-                self.assertEqual((ended.status, ended.stderr), (0, ""))
-                self.assertTrue(ended.stdout.isascii())
-                for part in ended.stdout.split("\n\n"):  # tables may be wide
-                    if not re.search(r"\S  +\w", part) or "|" in part:
-                        self.assertLessEqual(
-                            max(map(len, part.splitlines())), 20, part)
+    def test_nothing_beside_json_or_markdown(self) -> None:
+        (_, as_json), (_, markdown) = at_once(
+            lambda form: run_lesson(*SUMS, "--repeat=2", form),
+            ["--json", "--markdown"])
+        for ended in as_json, markdown:
+            self.assertEqual((ended.status, ended.stderr), (0, ""))
+        report = json.loads(as_json.stdout)
+        self.assertEqual(
+            [one["result"] for one in report["results"]], [277050, 593823])
+        self.assertRegex(
+            markdown.stdout, r"(?s)\A## primes_threads\n\n\*\*Claim:\*\* .*"
+            r"\n\*\*Verdict: [\w ]+\.\*\* [^\n]+\n(\n[^\n]+\n)?\Z")
 
     def test_workers_announce_whole_lines(self) -> None:
         for words, ended in at_once(
@@ -192,37 +199,36 @@ class Streams(TestCase):
     @on_full
     def test_standard_output(self) -> None:
         folder = self.folder()
-        picture, trace = folder / "picture.svg", folder / "trace.json"
-        for redirection, status, line in [
-                ("| true", 0, r"\A\Z"),
-                (">&-", 1, ONE_LINE.format("primes_threads")),
-                (">/dev/full", 1, r"\Aprimes_threads: No space left on "
-                 r"device: standard output\n\Z")]:
-            cases: list[list[object]] = [
+        cases = [(number, where, options) for number, where in enumerate(
+            ["| true", ">&-", ">/dev/full"]) for options in (
                 ["--help"], ["--snippet"], ["--json"],
-                ["--svg", picture, "--trace", trace]]
-            for options in cases:
-                with self.subTest(redirection, options=options):
-                    ended = in_shell(redirection, *SUMS, *options)
-                    self.assertRegex(ended.stderr, line)
-                    self.assertEqual(ended.status, status)
-            xml.etree.ElementTree.parse(picture)
-            self.assertTrue(json.loads(trace.read_text())["traceEvents"])
-            picture.unlink()
-            trace.unlink()
+                [f"--svg={folder}/{number}.svg",
+                 f"--trace={folder}/{number}.json"])]
+        status, line = (0, 1, 1), [
+            r"\A\Z", r"\Aprimes_threads: standard output is closed\n\Z",
+            r"\Aprimes_threads: No space left on device: standard output\n\Z"]
+        for (number, where, options), ended in at_once(
+                lambda case: in_shell(case[1], *SUMS, *case[2]), cases):
+            with self.subTest(where, options=options):
+                self.assertRegex(ended.stderr, line[number])
+                self.assertEqual(ended.status, status[number])
+        for number in range(3):
+            xml.etree.ElementTree.parse(folder / f"{number}.svg")
+            self.assertTrue(json.loads(
+                (folder / f"{number}.json").read_text())["traceEvents"])
 
     @on_full
     def test_standard_error(self) -> None:
-        for redirection in "2>&-", "2>/dev/full":
-            for words, status in [
-                    ((*SUMS, "--verbose"), 0),
-                    (("primes_pool", "--verbose", *SUMS[1:]), 0),
-                    (("primes_threads", "--nonsense"), 2)]:
-                with self.subTest(redirection, words=words):
-                    ended = in_shell(redirection, *words)
-                    self.assertEqual(ended.status, status)
-                    self.assertEqual("\nVerdict: " in ended.stdout,
-                                     status == 0)
+        for (where, words), ended in at_once(
+                lambda case: in_shell(case[0], *case[1]),
+                [(where, words) for where in ("2>&-", "2>/dev/full")
+                 for words in [
+                     (*SUMS, "--verbose"), ("primes_threads", "--nonsense"),
+                     ("primes_pool", "--verbose", *SUMS[1:])]]):
+            with self.subTest(where, words=words):
+                bad = "--nonsense" in words
+                self.assertEqual(ended.status, 2 if bad else 0)
+                self.assertEqual("\nVerdict: " in ended.stdout, not bad)
 
     def test_no_reader_of_either(self) -> None:
         reader, writer = os.pipe()
@@ -293,24 +299,29 @@ class FirstMoments(TestCase):
     """Ctrl-C before a command has begun."""
 
     def test_no_traceback_from_its_imports(self) -> None:
-        # Each module of ours is interrupted when Python looks for it.
+        # So many imports after it has found the package, it is interrupted.
         interrupt = """
-import os, runpy, signal, sys
+import os, runpy, sys
 
 class Interrupt:
+    to_come = None
+
     def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[1]:
-            os.kill(os.getpid(), signal.SIGINT)
+        if name == "concur_demo":
+            self.to_come = int(sys.argv[1])
+        elif self.to_come is not None:
+            self.to_come -= 1
+            if self.to_come < 0:
+                os.kill(os.getpid(), 2)
 
 sys.meta_path.insert(0, Interrupt())
 sys.argv[0] = "-m"
 runpy.run_module("concur_demo", run_name="__main__", alter_sys=True)
 """
-        for name, ended in at_once(
-                lambda name: run([*PYTHON, "-c", interrupt, name]),
-                [f"concur_demo.{name}" for name in (
-                    "_run", "_measure", "_experiments", "_text")]):
-            with self.subTest(name):
+        for imports, ended in at_once(
+                lambda imports: run([*PYTHON, "-c", interrupt, str(imports)]),
+                [0, 1, 2, 3, 9, 27]):
+            with self.subTest(imports=imports):
                 self.assertEqual(ended, Ended(130, "", ""))
 
 

@@ -1,12 +1,8 @@
 """Whatever happens to a lesson's processes, or to the command: one line
-tells it, nobody waits for ever, and nothing is left behind.
-
-`python -m tests.test_supervisor METHOD` is the program of ProgramTest.
-"""
+tells it, nobody waits for ever, and nothing is left behind."""
 
 import _thread
 import contextlib
-import faulthandler
 import functools
 import itertools
 import multiprocessing
@@ -19,32 +15,42 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
-import warnings
+import unittest
 from collections.abc import Callable
-from multiprocessing.process import BaseProcess
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
 from concur_demo import measure
 
+from .faults import FAULTS, RESULTS, TASKS, state
 from .support import (
-    DEADLINE, LESSONS, PYTHON, ROOT, SMALL, TestCase, at_once, command,
+    DEADLINE, LESSONS, PYTHON, ROOT, SMALL, Ended, TestCase, at_once, command,
     on_linux, on_posix, run, small)
 
 METHODS = multiprocessing.get_all_start_methods()
 SOON = 5.0  # seconds, within which all is over
-TASKS = (2000, 3000)
-RESULTS = [("sum of the primes up to 2000", 277050),
-           ("sum of the primes up to 3000", 593823)]
 ANNOUNCED = re.compile(r"(.+?)(?: \(pid (\d+)\))?: (?:start|end) .*\n")
 PROCESS = r"\w+-[\d:]+ \(pid \d+\)"
+
+programs: dict[str, Future[Ended]] = {}
+
+
+def setUpModule() -> None:
+    """Begin what takes longest, and mostly waits, beside the other tests."""
+    executor = unittest.enterModuleContext(ThreadPoolExecutor(3))
+    for method in METHODS if os.name == "posix" else ():
+        programs[method] = executor.submit(
+            run, [*PYTHON, "-m", "tests.faults", method],
+            MEETING=unittest.enterModuleContext(
+                tempfile.TemporaryDirectory()))
 
 
 # Commands, to which the worst is done from outside ------------------------
 
 class Command:
-    """A command that works until something is done to it."""
+    """A command that works until something is done to it: when so many
+    workers have begun or, if 0, when the first process is just born."""
 
     def __init__(self, words: list[str], workers: int) -> None:
         self.folder = tempfile.TemporaryDirectory()
@@ -56,7 +62,8 @@ class Command:
                 words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors,
                 env={**os.environ, "TMPDIR": str(self.scratch)},
                 start_new_session=True)
-        self.wait_until(lambda: len(self.workers()) >= workers, DEADLINE)
+        self.wait_until(lambda: len(self.workers()) >= workers > 0
+                        or workers == 0 and len(self.group()) > 1, DEADLINE)
         self.semaphores = {
             name for pid in self.group() for name in re.findall(
                 r"/dev/shm/\S+", read(f"/proc/{pid}/maps"))}
@@ -194,6 +201,16 @@ class CommandTest(TestCase):
                 (sums(method), to_parent(signal.SIGTERM), 143),
                 (dev(sums(method)), to_all(signal.SIGHUP), 129)]))
 
+    def test_interrupted_while_processes_are_born(self) -> None:
+        def soon(command: Command, seconds: float) -> None:
+            time.sleep(seconds)
+            to_all(signal.SIGINT)(command)
+
+        self.check(*(
+            (sums(method), 0, functools.partial(soon, seconds=seconds), 130,
+             "primes_pool: interrupted\n") for method in METHODS
+            for seconds in (0.0, 0.01, 0.02)))
+
     def test_interrupted_whatever_it_waits_for(self) -> None:
         def stop_one(command: Command) -> None:
             to_worker(signal.SIGSTOP)(command)  # it can neither speak nor end
@@ -232,122 +249,6 @@ class CommandTest(TestCase):
                 self.assertEqual((ended.status, ended.stderr), (0, ""))
 
 
-# A program, which does the worst to its own processes ---------------------
-
-def die(how: int, *task: object) -> None:
-    """Die of that signal, or else with the status that is its negative."""
-    if how > 0:
-        import resource  # no core and no traceback, on purpose as it is
-        faulthandler.disable()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.kill(os.getpid(), how)
-    os._exit(-how)
-
-
-def meet(number: int) -> list[str]:
-    """Return the pids of so many workers, each with a task of its own."""
-    place = os.environ["MEETING"]
-    pathlib.Path(place, str(os.getpid())).touch()
-    until = time.monotonic() + DEADLINE
-    while len(os.listdir(place)) < number and time.monotonic() < until:
-        time.sleep(0.01)
-    return os.listdir(place)
-
-
-def wait_for_ever(task: object) -> None:
-    """Be at work, and silent."""
-    meet(1)
-    time.sleep(2 * DEADLINE)
-
-
-def kill_the_idle(numbers: range) -> int:
-    """Return at once with the first task; with the other, kill the worker
-    of that, which waits for a task by then and has the lock of the queue."""
-    for pid in map(int, meet(2)):
-        if numbers[-1] == max(TASKS) and pid != os.getpid():
-            time.sleep(0.2)
-            os.kill(pid, signal.SIGKILL)
-            time.sleep(2 * DEADLINE)
-    return 0
-
-
-def first_killed_at_birth(start: Any = BaseProcess.start) -> Any:
-    """Return a start() of processes that kills the first at once."""
-    alive = itertools.count()
-
-    def start_or_kill(process: BaseProcess) -> None:
-        start(process)
-        if not next(alive):
-            os.kill(process.pid or 0, signal.SIGKILL)
-    return start_or_kill
-
-
-def retiring(workers: int) -> Any:
-    """Return a pool whose workers retire after each task."""
-    return multiprocessing.Pool(workers, maxtasksperchild=1)
-
-
-FAULTS: list[tuple[str, Any, str]] = [
-    *(("primes_pool.sum_primes", functools.partial(die, how),
-       f"{words} while at work on 1 to [23]000") for how, words in [
-           (0, "ended with exit status 0"), (-3, "ended with exit status 3"),
-           (signal.SIGABRT, "was killed by SIGABRT")]),
-    ("primes_pool.multiprocessing.process.BaseProcess.start",
-     first_killed_at_birth(), "was killed by SIGKILL"),
-    ("hello_pipe.echo", functools.partial(die, 0),
-     "ended with exit status 0 while at work on echo"),
-    ("hello_pipe.child", functools.partial(die, -3),
-     "ended with exit status 3"),
-    ("primes_pool.sum_primes", kill_the_idle, "was killed by SIGKILL"),
-]
-
-
-def state() -> list[object]:
-    """Return what a program has, and is to find again."""
-    return [
-        list(map(signal.getsignal, signal.valid_signals())),
-        hasattr(signal, "pthread_sigmask") and signal.pthread_sigmask(
-            signal.SIG_BLOCK, []),
-        [*sys.warnoptions], [*warnings.filters], tempfile.gettempdir(),
-        dict(os.environ), dict(vars(BaseProcess)),
-        getattr(urllib.request, "_opener", None),
-        multiprocessing.active_children()]
-
-
-def program(method: str) -> None:
-    """Measure lessons whatever happens; tell what does."""
-    def told(target: str, work: Any) -> str:
-        lesson = target.partition(".")[0]
-        before = state()
-        with mock.patch(f"concur_demo.{target}", work):
-            try:
-                report = measure(lesson, **{**SMALL[lesson], **(
-                    dict(tasks=TASKS, workers=[2]) if lesson == "primes_pool"
-                    else {})})
-                return str(report)
-            except (ChildProcessError, KeyboardInterrupt) as error:
-                outcome = f"{type(error).__name__}: {error}"
-        for now, then in zip(state(), before):
-            assert now == then, (target, now, then)
-        for note in pathlib.Path(os.environ["MEETING"]).iterdir():
-            note.unlink()
-        return outcome
-
-    def interrupt() -> None:
-        meet(2)  # with a worker
-        os.kill(os.getpid(), signal.SIGINT)
-
-    multiprocessing.set_start_method(method)
-    for target, work, _ in FAULTS:
-        print(told(target, work))
-    print(measure("primes_pool", TASKS, workers=[2]).results)
-    for target in "primes_pool.sum_primes", "hello_pipe.echo":
-        threading.Thread(target=interrupt).start()
-        print(told(target, wait_for_ever))
-    print(measure("primes_pool", TASKS, workers=[2],
-                  pool=f"{__name__}:retiring").results)
-
-
 @on_posix
 class ProgramTest(TestCase):
     """measure() in a program that goes on, and ends by itself."""
@@ -357,10 +258,9 @@ class ProgramTest(TestCase):
                       for _, _, line in FAULTS),
                     re.escape(str(RESULTS)), *["KeyboardInterrupt: "] * 2,
                     re.escape(str(RESULTS))]
-        for method, ended in at_once(lambda method: run([
-                *PYTHON, "-m", "tests.test_supervisor", method],
-                MEETING=str(self.folder())), METHODS):
+        for method, future in programs.items():
             with self.subTest(method):
+                ended = future.result()
                 self.assertEqual((ended.status, ended.stderr), (0, ""), ended)
                 lines = ended.stdout.splitlines()
                 for line, pattern in itertools.zip_longest(lines, expected):
@@ -436,4 +336,4 @@ class MeasureTest(TestCase):
 
 
 if __name__ == "__main__":
-    program(sys.argv[1])
+    unittest.main()
