@@ -5,6 +5,7 @@ as ``python -m concur_demo.primes_pool``. LESSONS has their names, in
 teaching order, and measure() gives the report of one, for notebooks.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ if sys.version_info < (3, 11):
              + sys.version.split()[0])
 if sys.argv[:1] == ["-m"]:
     # The start of a command: let Ctrl-C end its imports without a traceback.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    with contextlib.suppress(ValueError):  # if not the main interpreter
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def measure(lesson: str, tasks: Iterable[Any] = (), *,

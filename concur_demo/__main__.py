@@ -16,8 +16,8 @@ def command(argv: Sequence[str] | None = None) -> int:
         prog="python -m concur_demo", usage="%(prog)s [options]",
         description="Run every lesson quickly: what does it claim, and does "
         "that hold on this machine?",
-        epilog="Each lesson runs alone as well, with a table and a picture: "
-        + ", ".join(f"python -m concur_demo.{name}" for name in TABLE))
+        epilog="Each lesson runs alone as well, with a table and a picture, "
+        "as python -m concur_demo.LESSON. The lessons: " + ", ".join(TABLE))
     parser.add_argument(
         "--html", metavar="FILE",
         help="also write a page to teach from: code, figures, pictures")

@@ -3,208 +3,37 @@
 A new lesson takes a function here, with its options above it; all else, the
 tests included, finds it in TABLE."""
 
-import argparse
 import contextlib
 import functools
-import glob
-import heapq
-import importlib
+import importlib.util
 import math
 import multiprocessing
 import os
 import shutil
 import stat
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from ._machine import this_machine
-from ._measure import Run, Traced, trace
-from ._report import CANNOT_TELL, DOES_NOT_HOLD, HOLDS, Verdict
+from ._lab import (
+    TABLE, Lab, Results, lesson, trace_apart, trace_memory)
+from ._machine import allow_files, this_machine, usable_cores
+from ._measure import AsyncTraced, Run
+from ._options import (
+    pool_class, positive, size, with_standard_input, with_wildcards)
+from ._report import CANNOT_TELL, HOLDS, Verdict
 from ._text import count, describe
+from ._verdicts import (
+    cap_of_whole_sums, judge_sieve, judge_talk, judge_transfers,
+    judge_window, none_is_faster, one_thread_waits, only_a_lock_saves,
+    own_memory, several_are_faster)
 
-FASTER = 1 / 1.15  # of the time: less than a noisy machine feigns
-SHORT_SECONDS = 0.005  # below this a run is more noise than work
-
-Results = list[tuple[str, Any]]
-
-
-class Entry(NamedTuple):
-    """A lesson of the table: how it is measured, and by what options."""
-
-    experiment: Callable[["Lab"], tuple[Results, Verdict]]
-    example: str                          # of its use
-    workers: Sequence[int] = (1, 2)       # the counts to compare
-    worker: str = "thread"                # what a worker is
-    operand: Mapping[str, Any] = {}       # the user's own tasks, for argparse
-    options: Mapping[str, Mapping[str, Any]] = {}  # its own, for argparse
-    expand: Callable[[list[str]], list[str]] = list  # makes tasks of operands
-
-
-TABLE: dict[str, Entry] = {}
-
-
-def lesson(**entry: Any) -> Callable[..., None]:
-    """Put the experiment of the lesson of that name into the table."""
-    def put(experiment: Callable[["Lab"], tuple[Results, Verdict]]) -> None:
-        TABLE[experiment.__name__] = Entry(experiment, **entry)
-    return put
-
-
-class Lab:
-    """Where a lesson is measured: what is asked for, and the runs so far."""
-
-    def __init__(self, name: str, options: argparse.Namespace, folder: str,
-                 progress: Callable[[str], None]) -> None:
-        self.lesson: Any = importlib.import_module(f"{__package__}.{name}")
-        self.worker = TABLE[name].worker
-        self.options = options  # with tasks: the user's own
-        self.folder = folder    # for its files
-        self.progress = progress
-        self.runs: list[Run] = []
-
-    def traced(self, work: Callable[[Any], Any], **how: Any) -> Traced:
-        """Return the work so that it tells who did it, and when."""
-        return Traced(work, self.folder, verbose=self.options.verbose, **how)
-
-    def compare(
-        self, variant: str, mechanism: Callable[..., Any],
-        work: Callable[[Any], Any], tasks: Sequence[Any],
-        before: Callable[[], object] = lambda: None,
-    ) -> list[tuple[Any, Any]]:
-        """Run the tasks on each number of workers; return the (task, result)
-        pairs of the last run. before() is called before each."""
-        runs = []
-        for workers in self.options.workers:
-            self.progress(f"{variant}, {count(workers, self.worker)}")
-            tries = []
-            for _ in range(self.options.repeat):
-                os.stat(self.folder)  # gone, if the run was broken off
-                before()
-                # More workers than tasks would have nothing to do.
-                tries.append(trace(variant, mechanism, work, tasks,
-                                   min(workers, len(tasks))))
-            run, pairs = min(tries, key=lambda one: (
-                one[0].failed, one[0].seconds))
-            slowest = max(one.seconds for one, _ in tries)
-            runs.append(run._replace(
-                workers=workers, spread=slowest / run.seconds - 1))
-        alone = [run.seconds for run in runs if run.workers == 1]
-        self.runs += [run._replace(speed_up=alone[0] / run.seconds)
-                      if alone else run for run in runs]
-        return pairs
-
-    def compared(self, judge: Callable[..., Verdict],
-                 variant: str | None = None, needed_cores: int = 2,
-                 **facts: Any) -> Verdict:
-        """Return judge(alone, best, evidence, **facts) on the variant's run
-        with one worker and the fastest with several; CANNOT_TELL where that
-        would mislead."""
-        runs = [run for run in self.runs if variant in (None, run.variant)]
-        alone = [run for run in runs if run.workers == 1]
-        several = [run for run in runs if run.workers > 1]
-        cores = this_machine().cores
-        if failed := max(run.failed for run in runs):
-            why = f"{failed} of {count(len(runs[0].spans), 'task')} failed."
-        elif not alone or not several or len(runs[0].spans) < 2:
-            why = ("There is nothing to compare: include 1 and a larger "
-                   "number, as in --workers 1,2, and give two tasks or more.")
-        elif min(run.seconds for run in runs) < SHORT_SECONDS:
-            why = "The runs are too short to compare: give them more work."
-        elif cores < needed_cores:
-            why = f"Only {count(cores, 'core')} may be used here."
-        else:
-            best = min(several, key=lambda run: run.seconds)
-            return judge(alone[0], best, (
-                f"{best.variant.capitalize()}: "
-                f"{count(best.workers, self.worker)} took {best.seconds:.3g} "
-                f"s where one took {alone[0].seconds:.3g} s, with "
-                f"{best.in_flight:.1f} tasks in flight and "
-                f"{best.cores_busy:.2f} cores busy."), **facts)
-        return Verdict(CANNOT_TELL, why)
-
-
-def several_are_faster(alone: Run, best: Run, evidence: str,
-                       take_home: str = "", cores: int = 0,
-                       parallel: bool = False) -> Verdict:
-    """Judge the claim that several workers are faster, which can keep so
-    many cores busy, or none if they only wait; and do so, if `parallel`."""
-    if best.seconds <= FASTER * alone.seconds and (not parallel or (
-            alone.cores_busy >= 0.9 and FASTER * best.cores_busy >= 1)):
-        return Verdict(HOLDS, evidence, take_home)
-    if cores and (alone.cores_busy < 0.9 or best.cores_busy < 0.9 * min(
-            best.in_flight, cores)):
-        return Verdict(CANNOT_TELL, (
-            f"{evidence} One kept {alone.cores_busy:.2f} busy: the start of "
-            "workers, the disk or other programs may have slowed them."))
-    return Verdict(DOES_NOT_HOLD, evidence)
-
-
-def none_is_faster(alone: Run, best: Run, evidence: str, gil: bool) -> Verdict:
-    """Judge the claim that threads, because of the GIL, are no faster."""
-    faster = best.seconds <= FASTER * alone.seconds
-    if gil and not faster:
-        return Verdict(
-            HOLDS, evidence, "Concurrency without parallelism: the threads "
-            "take turns at the GIL. To use more cores under the GIL, use "
-            "processes, as primes_pool does.")
-    if faster and not gil:
-        return Verdict(
-            DOES_NOT_HOLD, evidence, "This Python has no GIL, so threads run "
-            "Python code on several cores at once: parallelism.")
-    return Verdict(CANNOT_TELL, evidence + (
-        " Under the GIL that cannot be: other programs disturbed the runs."
-        if gil else " This Python has no GIL, so the cause is another: a "
-        "single large task, or other programs on this machine."))
-
-
-def positive(text: str, most: int = 10**12) -> int:
-    """Return the whole number in the text, from 1 to `most`."""
-    with contextlib.suppress(ValueError):
-        if 1 <= int(text) <= most:
-            return int(text)
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a whole number from 1 to {most}")
-
-
-def size(text: str) -> int:
-    """Return the number of bytes in the text, such as 4096 or 250M."""
-    unit = {"K": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:].upper(), 1)
-    return unit * positive(text if unit == 1 else text[:-1], 10**12 // unit)
-
-
-def pool_class(text: str) -> Any:
-    """Return the class, or whatever makes pools, at MODULE:CLASS."""
-    module, _, name = text.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:  # of any kind: importing runs any code
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not MODULE:CLASS of a pool: {describe(error)}")
-
-
-def with_standard_input(urls: list[str]) -> list[str]:
-    """Return the addresses; in place of "-", those on standard input."""
-    if "-" not in urls:
-        return urls
-    try:
-        text = sys.stdin.read(10**7) if sys.stdin else ""
-    except OSError as error:
-        raise OSError(f"standard input: {describe(error)}") from None
-    lines = text.lstrip("\ufeff").split("\n")  # the mark of some editors
-    found = [line.strip() for url in urls
-             for line in (lines if url == "-" else [url]) if line.strip()]
-    if not found:
-        raise ValueError("no addresses on standard input")
-    return found
+__all__ = ["TABLE"]
 
 
 @lesson(
     example="--workers 1,2,4 *.jpg",
-    expand=lambda names: [found for name in names for found in (
-        # Windows leaves wildcards to the program.
-        os.name == "nt" and sorted(glob.glob(name)) or [name])],
+    expand=with_wildcards,
     operand=dict(metavar="FILE", help="copy these files instead; they are "
                  "only read, and the copies are removed"),
     options=dict(
@@ -244,7 +73,8 @@ def copy_threads(lab: Lab) -> tuple[Results, Verdict]:
                        before=remove_copies)
     return [(f"bytes of {shown(task)} copied", os.path.getsize(task[1]))
             for task, _ in sorted(done)], lab.compared(
-        several_are_faster, cores=this_machine().cores, take_home="While the "
+        several_are_faster, cores=this_machine().cores,
+        take_home="While the "
         "system copies, the thread releases the GIL. Copying within memory is "
         "work too: it keeps cores busy.")
 
@@ -259,13 +89,18 @@ def with_an_end(task: tuple[str, str]) -> tuple[str, str]:
     return task
 
 
-@lesson(
-    example="--workers 1,5 --repeat 3", workers=(1, 2, 5),
+URLS: dict[str, Any] = dict(
     operand=dict(metavar="URL", help="fetch these pages instead; - reads "
                  "addresses from standard input, one a line"),
     expand=with_standard_input)
-def titles_threads(lab: Lab) -> tuple[Results, Verdict]:
-    """Fetch the pages of the slow site, or the user's own."""
+
+
+def compare_titles(
+    lab: Lab, mechanisms: dict[str, Callable[..., Any]], take_home: str,
+    rival: str = "",
+) -> tuple[Results, Verdict]:
+    """Fetch the pages of the slow site, or the user's own, by each of the
+    mechanisms; judge the first, also against the rival."""
     from . import _web  # here, as its imports take a while
     fetch = lab.traced(lab.lesson.fetch_title, name=_web.without_password,
                        ready=_web.request_for)
@@ -273,13 +108,65 @@ def titles_threads(lab: Lab) -> tuple[Results, Verdict]:
     with _web.opener_installed(bool(urls)), open_site(lab.lesson) as home:
         urls = urls or [f"{home}/{page + 1}"
                         for page in range(lab.lesson.PAGES)]
-        done = dict(lab.compare(
-            "pages", lab.lesson.map_threads,
-            _web.limited(fetch, 1.1 * lab.lesson.TIMEOUT), urls))
+        for variant, mechanism in mechanisms.items():
+            done = dict(lab.compare(
+                variant, mechanism,
+                _web.limited(fetch, 1.1 * lab.lesson.TIMEOUT), urls))
     return [(_web.without_password(url), done[url][:200] or "(none)")
             for url in urls if url in done], lab.compared(
-        several_are_faster, needed_cores=1, take_home="Waiting needs no "
-        "core, so threads can wait together, even under the GIL.")
+        several_are_faster, next(iter(mechanisms)), needed_cores=1,
+        rival=rival, take_home=take_home)
+
+
+@lesson(example="--workers 1,5 --repeat 3", workers=(1, 2, 5), **URLS)
+def titles_threads(lab: Lab) -> tuple[Results, Verdict]:
+    """Fetch pages on threads."""
+    return compare_titles(lab, {"pages": lab.lesson.map_threads}, (
+        "Waiting needs no core, so threads can wait together, even under the "
+        "GIL."))
+
+
+@lesson(example="--workers 1,5,10", workers=(1, 5), **URLS)
+def titles_executor(lab: Lab) -> tuple[Results, Verdict]:
+    """Fetch pages on an executor, and on threads with a queue."""
+    from .titles_threads import map_threads
+    return compare_titles(
+        lab, {"executor": lab.lesson.map_executor, "queue": map_threads}, (
+            "Use an executor, unless you need what it lacks: daemon threads, "
+            "or a bound on the tasks it holds."), rival="queue")
+
+
+@lesson(
+    example="--pages 1000", workers=(1, 5), worker="worker", options=dict(
+        pages=dict(type=functools.partial(positive, most=10_000), metavar="N",
+                   help="how many pages (default 5); without --workers, all "
+                   "are in flight at once, up to 1000")))
+def titles_asyncio(lab: Lab) -> tuple[Results, Verdict]:
+    """Fetch pages of a slow site in a process of its own, on threads, and by
+    asyncio on one thread."""
+    from . import titles_threads
+    pages = lab.options.pages or lab.lesson.PAGES
+    if not lab.options.workers and (lab.options.pages or lab.options.quick):
+        lab.workers = [min(pages, 1000)]
+    at_once = min(pages, max(lab.workers))
+    allow_files(at_once + 100)
+    # It takes a while to ask for many pages: let them take longer, too.
+    delay = max(lab.lesson.DELAY, at_once / 1000)
+    ports: Any = multiprocessing.SimpleQueue()
+    site = multiprocessing.Process(
+        target=lab.lesson.slow_site, args=[ports.put, delay], daemon=True)
+    site.start()
+    home = f"http://127.0.0.1:{ports.get()}"
+    urls = [f"{home}/{page + 1}" for page in range(pages)]
+    lab.compare("threads", titles_threads.map_threads,
+                lab.traced(titles_threads.fetch_title), urls,
+                tracer=trace_apart)
+    done = dict(lab.compare("asyncio", lab.lesson.map_asyncio,
+                            lab.traced(lab.lesson.get_title, AsyncTraced),
+                            urls, tracer=trace_apart))
+    site.terminate()
+    return [(url, done[url]) for url in urls if url in done][:10], (
+        lab.judged(one_thread_waits, lab.runs))
 
 
 @contextlib.contextmanager
@@ -298,10 +185,12 @@ LIMIT = dict(metavar="LIMIT", type=functools.partial(positive, most=10**9),
              help="sum the primes up to each of these instead")
 
 
-def limits_of(lab: Lab) -> list[int]:
-    """Return the limits up to which primes are to be summed."""
-    return lab.options.tasks or [limit // 5 if lab.options.quick
-                                 else limit for limit in lab.lesson.LIMITS]
+def limits_of(lab: Lab, quick: int = 5) -> list[int]:
+    """Return the limits up to which primes are to be summed, `quick` times
+    smaller if it is to be quick."""
+    return lab.options.tasks or [
+        limit // (quick if lab.options.quick else 1)
+        for limit in lab.lesson.LIMITS]
 
 
 def shown_range(numbers: range) -> str:
@@ -323,7 +212,130 @@ def primes_threads(lab: Lab) -> tuple[Results, Verdict]:
         lab.traced(lab.lesson.sum_primes, name=shown_range),
         [range(1, limit + 1) for limit in limits_of(lab)])
     return (shown_sums((numbers[-1], total) for numbers, total in done),
-            lab.compared(none_is_faster, gil=this_machine().gil))
+            lab.compared(
+                none_is_faster, gil=this_machine().gil))
+
+
+UPDATES = dict(type=functools.partial(positive, most=10**9), metavar="N")
+
+
+@lesson(example="--workers 1,2,4 --updates 100000", options=dict(
+    updates=UPDATES | dict(help="how often to count up (default 1000000)")))
+def counter_threads(lab: Lab) -> tuple[Results, Verdict]:
+    """Count up a global variable in three ways."""
+    shares = shares_of(lab.options.updates or lab.lesson.UPDATES)
+
+    def reset() -> None:
+        lab.lesson.counter = 0
+
+    def figures(run: Run, pairs: object) -> dict[str, float]:
+        return {"updates lost": sum(shares) - lab.lesson.counter,
+                "ns an update": 1e9 * run.seconds / sum(shares)}
+
+    for variant, add in [("+= 1", lab.lesson.add_at_once),
+                         ("a call between", lab.lesson.add_by_call),
+                         ("with a lock", lab.lesson.add_with_lock)]:
+        lab.compare(
+            variant, lab.lesson.map_threads,
+            lab.traced(add, name="{} updates".format), shares, before=reset,
+            figures=figures)
+    first = {run.variant: run for run in reversed(lab.runs)}
+    without, lock = (first[variant].figures["ns an update"]
+                     for variant in ("a call between", "with a lock"))
+    at_once = max(run.figures["updates lost"] for run in lab.runs
+                  if run.variant == "+= 1")
+    return [("updates made", sum(shares))], lab.judged(
+        only_a_lock_saves, lab.runs, "updates lost", sum(shares),
+        "a call between", "with a lock", take_home=(
+            f"On {count(lab.runs[0].workers, 'thread')} an update took "
+            f"{without:.0f} ns without the lock and {lock:.0f} ns with it. "
+            "A mere += 1 lost " + (f"{at_once:,.0f}." if at_once else
+                                   "none: that is luck, and no promise.")))
+
+
+def shares_of(updates: int) -> list[int]:
+    """Return so many updates in four shares, or fewer."""
+    return [updates // 4 + (number < updates % 4)
+            for number in range(min(updates, 4))]
+
+
+@lesson(example="--repeat 3")
+def transfer_threads(lab: Lab) -> tuple[Results, Verdict]:
+    """Move coins with two locks, in opposite order and in one order."""
+    coins = sum(lab.lesson.coins.values())
+
+    def figures(run: Run, pairs: Sequence[Any]) -> dict[str, float]:
+        still = [seconds for _, (_, seconds) in pairs if seconds]
+        return {"coins moved": sum(done for _, (done, _) in pairs),
+                "threads stopped": len(still),
+                "seconds stood still": max(still, default=0)}
+
+    def move(in_one_order: bool, transfer: Any, tasks: Any,
+             workers: int) -> Any:
+        meeting = threading.Barrier(1 if in_one_order else workers)
+        return lab.lesson.map_threads(lab.traced(
+            functools.partial(transfer, in_one_order, meeting),
+            name=" to ".join), tasks, workers)
+
+    for variant, in_one_order in ("opposite", False), ("one order", True):
+        lab.compare(variant, functools.partial(move, in_one_order),
+                    lab.lesson.transfer, [("a", "b"), ("b", "a")],
+                    figures=figures)
+    now = sum(lab.lesson.coins.values())
+    return [("coins before", coins), ("coins after", now)], lab.judged(
+        judge_transfers, lab.runs, 2 * lab.lesson.TRANSFERS, now - coins)
+
+
+@lesson(example="--workers 1,4", workers=(1,), operand=LIMIT)
+def window_threads(lab: Lab) -> tuple[Results, Verdict]:
+    """Sum primes while a window ticks: in its event loop, then on threads.
+    It is in a process of its own, as it has to be in a main thread."""
+    tasks = [range(1, limit + 1) for limit in limits_of(lab, quick=2)]
+    work = lab.traced(lab.lesson.sum_primes, name=shown_range)
+    freeze = 0.0
+
+    def in_window(map_tasks: Any, work: Any, tasks: Any, workers: int) -> Any:
+        nonlocal freeze
+        pairs, freeze = stage.apply(at_home, (
+            lab.lesson.map_in_window, map_tasks, work, tasks, workers))
+        if len(pairs) < len(tasks):
+            raise InterruptedError
+        return pairs
+
+    def figures(run: Run, pairs: object) -> dict[str, float]:
+        return {"longest freeze ms": 1000 * freeze}
+
+    with multiprocessing.get_context("spawn").Pool(1) as stage:
+        if why := stage.apply(why_no_window):
+            return [], Verdict(CANNOT_TELL, f"No window can be shown: {why}.")
+        try:
+            for variant, map_tasks, workers in [
+                    ("event loop", lab.lesson.map_here, [1]),
+                    ("threads", lab.lesson.map_threads, [])]:
+                done = lab.compare(
+                    variant, functools.partial(in_window, map_tasks), work,
+                    tasks, workers=workers, figures=figures)
+        except InterruptedError:
+            return [], Verdict(CANNOT_TELL, (
+                "The window was closed before the work was done."))
+    return (shown_sums((numbers[-1], total) for numbers, total in done),
+            lab.judged(judge_window, lab.runs))
+
+
+def at_home(map_in_window: Any, map_tasks: Any, work: Any, *how: Any) -> Any:
+    """Do the work in a window of this process, as if it began here."""
+    work.home = os.getpid()  # so that its threads are named
+    return map_in_window(map_tasks, work, *how)
+
+
+def why_no_window() -> str:
+    """Return why no window can be shown here, or "" if one can."""
+    try:
+        import tkinter
+        tkinter.Tk().destroy()
+    except Exception as error:  # of kinds that only tkinter knows
+        return describe(error)
+    return ""
 
 
 @lesson(
@@ -345,19 +357,12 @@ def primes_pool(lab: Lab) -> tuple[Results, Verdict]:
     else:
         pool = multiprocessing.get_context(lab.options.start_method).Pool
 
-    def map_pool(work: Any, tasks: Any, workers: int) -> Any:
-        try:
-            return [(task, (result, span)) for task, (result, span) in zip(
-                tasks, lab.lesson.map_pool(
-                    work, tasks, workers, pool, timeout=None), strict=True)]
-        except (Exception, SystemExit) as error:  # as another's pool may raise
-            raise RuntimeError(f"the pool failed: {describe(error)}")
-
+    map_pool = pairs_of(lab.lesson.map_pool, pool)
     limits = limits_of(lab)
     work = lab.traced(lab.lesson.sum_primes, name=shown_range)
-    for variant, size in [("whole sums", max(limits)),
+    for variant, most in [("whole sums", max(limits)),
                           ("equal pieces", lab.lesson.PIECE)]:
-        jobs = [lab.lesson.cut(limit, size) for limit in limits]
+        jobs = [lab.lesson.cut(limit, most) for limit in limits]
         pieces = [piece for job in jobs for piece in job]
         done = dict(lab.compare(variant, map_pool, work, pieces))
     verdict = lab.compared(several_are_faster, variant, cores=cores,
@@ -372,19 +377,49 @@ def primes_pool(lab: Lab) -> tuple[Results, Verdict]:
         jobs, map(done.__getitem__, pieces)))), verdict
 
 
-def cap_of_whole_sums(seconds: Sequence[float]) -> str:
-    """Return in words how much whole sums can gain at best, from the CPU
-    seconds that each of them takes."""
-    total, longest = sum(seconds), max(seconds)
-    free_at = [0.0, 0.0]  # two workers; a sum goes to the first that is free
-    for one in seconds:
-        heapq.heapreplace(free_at, free_at[0] + one)
-    return (
-        f"Whole sums can gain no more than this: the longest alone takes "
-        f"{longest:.2f} of their {total:.2f} CPU seconds. So any number of "
-        f"workers is at best {total / longest:.2f} times as fast as one, and "
-        "two, given the sums in this order, at best "
-        f"{total / max(free_at):.2f} times.")
+def pairs_of(map_pool: Any, pool: Any = multiprocessing.Pool) -> Any:
+    """Return map_pool with that pool so that it returns (task, result)
+    pairs, as map_threads yields them, and knows no time-out."""
+    def mechanism(work: Any, tasks: Any, workers: int) -> Any:
+        try:
+            return [(task, (result, span)) for task, (result, span) in zip(
+                tasks, map_pool(work, tasks, workers, pool, timeout=None),
+                strict=True)]
+        except (Exception, SystemExit) as error:  # as another's pool may raise
+            raise RuntimeError(f"the pool failed: {describe(error)}")
+    return mechanism
+
+
+@lesson(example="--updates 1000000", worker="process", options=dict(
+    updates=UPDATES | dict(help="how often to count up (default 200000)")))
+def counter_processes(lab: Lab) -> tuple[Results, Verdict]:
+    """Count up a global variable, and a Value without and with its lock."""
+    shares = shares_of(lab.options.updates or lab.lesson.UPDATES)
+    value = multiprocessing.Value("q", 0)
+
+    def reset() -> None:
+        lab.lesson.counter = value.value = 0
+
+    def figures(run: Run, pairs: object) -> dict[str, float]:
+        if run.variant == "global":
+            return {"parent sees": lab.lesson.counter}
+        return {"parent sees": value.value,
+                "updates lost": sum(shares) - value.value}
+
+    for variant, add in [("global", lab.lesson.add_to_global),
+                         ("Value, no lock", lab.lesson.add_to_value),
+                         ("Value, its lock", lab.lesson.add_to_locked)]:
+        lab.compare(variant, lab.lesson.map_processes, lab.traced(
+            functools.partial(add, value), name="{} updates".format),
+            shares, before=reset, figures=figures)
+    verdict = lab.judged(
+        only_a_lock_saves, lab.runs, "updates lost", sum(shares),
+        "Value, no lock", "Value, its lock", take_home=(
+            "What processes are to share has to be handed to them; and to "
+            "change it takes a lock, as with threads."))
+    return [("updates made", sum(shares))], own_memory(verdict, max(
+        run.figures["parent sees"] for run in lab.runs
+        if run.variant == "global"))
 
 
 @lesson(
@@ -401,36 +436,133 @@ def hello_pipe(lab: Lab) -> tuple[Results, Verdict]:
             if said:
                 yield task, (None, said[4][1]._replace(worker="child"))
 
-    pairs = max(lab.options.workers)
+    pairs = max(lab.workers)
     messages = lab.options.messages or (
         lab.lesson.MESSAGES // (1 + 4 * lab.options.quick))
     share = math.ceil(messages / pairs)
     talk = functools.partial(
         lab.lesson.talk, work=lab.traced(lab.lesson.echo, name="echo".format))
+
+    def figures(run: Run, _: object) -> dict[str, float]:
+        seconds = sum(span.seconds for span in run.spans
+                      if span.worker == "child")
+        return {"round trips a second": round(
+            share * pairs * run.workers / seconds)} if seconds else {}
+
     done = lab.compare(
         f"{share * pairs} messages", map_pairs,
         lab.traced(talk, name="talk about {} messages".format),
-        [share] * pairs)
-    for number, run in enumerate(lab.runs):
-        if seconds := sum(span.seconds for span in run.spans
-                          if span.worker == "child"):
-            lab.runs[number] = run._replace(figures={"round trips a second": (
-                round(share * pairs * run.workers / seconds))})
+        [share] * pairs, figures=figures)
     said = next((said for _, said in done if said), None)
     return [] if said is None else list(zip(
         ("child's name", "its parent's pid", "its own pid", "its answer"),
-        said)), judge_talk(lab.runs, said)
+        said)), lab.judged(judge_talk, lab.runs, said)
 
 
-def judge_talk(runs: Sequence[Run], said: Any) -> Verdict:
-    """Judge the claim that two processes talk in both directions."""
-    if failed := sum(run.failed for run in runs):
-        return Verdict(CANNOT_TELL, f"{count(failed, 'task')} failed.")
-    (name, ppid, pid, *_), me, run = said, os.getpid(), runs[-1]
-    return Verdict(
-        HOLDS if ppid == me != pid else DOES_NOT_HOLD,
-        f"{name} (pid {pid}) greeted its parent (pid {me}), read the answer "
-        f"and confirmed it; then {run.variant} went there and back, "
-        f"{run.figures['round trips a second']:,} a second.",
-        f"Parent and child take turns: {run.in_flight:.1f} tasks in flight "
-        f"kept {run.cores_busy:.1f} cores busy.")
+@lesson(example="--workers 1,2,4 500000 600000", worker="process",
+        operand=LIMIT)
+def primes_queue(lab: Lab) -> tuple[Results, Verdict]:
+    """Sum primes on processes fed by queues, and on a pool."""
+    return compare_pieces(lab, ["queues", "pool"], lab.lesson.map_processes,
+                          rival="pool")
+
+
+def compare_pieces(
+    lab: Lab, variants: list[str], mechanism: Callable[..., Any],
+    rival: str = "", tracers: Sequence[Any] = (None, None), **how: Any,
+) -> tuple[Results, Verdict]:
+    """Sum primes in equal pieces by the mechanism, then on a pool of
+    processes, each run done by its tracer; judge the first, also against
+    the rival."""
+    from . import primes_pool
+    limits = limits_of(lab, quick=3)
+    jobs = [primes_pool.cut(limit, lab.lesson.PIECE) for limit in limits]
+    pieces = [piece for job in jobs for piece in job]
+    work = lab.traced(lab.lesson.sum_primes, name=shown_range)
+    for variant, mechanism, tracer in zip(variants, [
+            mechanism, pairs_of(primes_pool.map_pool)], tracers):
+        done = dict(lab.compare(
+            variant, mechanism, work, pieces, tracer=tracer, **how))
+    verdict = lab.compared(
+        several_are_faster, variants[0], cores=this_machine().cores,
+        parallel=True, rival=rival)
+    if any(run.failed for run in lab.runs):
+        return [], verdict
+    return shown_sums(zip(limits, primes_pool.add_up(
+        jobs, map(done.__getitem__, pieces)))), verdict
+
+
+@lesson(example="--repeat 3", worker="process")
+def torn_pipe(lab: Lab) -> tuple[Results, Verdict]:
+    """Let processes send through one end of a pipe, without and with a
+    lock."""
+    messages = 2 * lab.lesson.MESSAGES
+    whole = 0
+
+    def race(lock: Any, send: Any, letters: Any, workers: int) -> Any:
+        nonlocal whole
+        pipe, writers_end = multiprocessing.Pipe()
+        pairs, whole = lab.lesson.map_writers(
+            lab.traced(functools.partial(send, writers_end, lock),
+                       name="send {}".format),
+            letters, workers, pipe, writers_end)
+        return pairs
+
+    def figures(run: Run, pairs: object) -> dict[str, float]:
+        return {"whole": whole, "messages not whole": messages - whole}
+
+    for variant, lock in [("no lock", contextlib.nullcontext()),
+                          ("a lock", multiprocessing.Lock())]:
+        lab.compare(variant, functools.partial(race, lock), lab.lesson.send,
+                    "ab", figures=figures)
+    # A run that was broken off is not fast.
+    lab.runs = [run._replace(speed_up=None) if run.figures[
+        "messages not whole"] else run for run in lab.runs]
+    return [("messages to send", messages)], lab.judged(
+        only_a_lock_saves, lab.runs, "messages not whole", messages,
+        "no lock", "a lock", take_home=(
+            "A large message is more than one write. After one that is torn, "
+            "nobody knows where the next begins, so all that follow are "
+            "lost."))
+
+
+@lesson(example="--workers 1,2,4 500000 600000", worker="worker",
+        operand=LIMIT)
+def primes_interpreters(lab: Lab) -> tuple[Results, Verdict]:
+    """Sum primes on interpreters, and on processes."""
+    if importlib.util.find_spec("concurrent.interpreters") is None:
+        return [], Verdict(CANNOT_TELL, (
+            "Interpreters need Python 3.14 or later, and this is "
+            f"{this_machine().python}."))
+
+    def start_up(run: Run, pairs: object) -> dict[str, float]:
+        first = {span.worker: span.start for span in reversed(run.spans)}
+        return {"start-up ms": 1000 * max(first.values(), default=0)}
+
+    return compare_pieces(
+        lab, ["interpreters", "processes"], lab.lesson.map_interpreters,
+        tracers=(trace_apart, trace_memory), figures=start_up)
+
+
+@lesson(example="--workers 1,2,4 5000000", worker="process",
+        workers=sorted({1, usable_cores()}), operand=LIMIT)
+def primes_sieve(lab: Lab) -> tuple[Results, Verdict]:
+    """Sum primes by trial division, by a sieve, and by one in segments."""
+    from .window_threads import map_here
+    limits = lab.options.tasks or [
+        lab.lesson.LIMIT // (5 if lab.options.quick else 1)]
+    whole = [range(1, limit + 1) for limit in limits]
+    pieces = [piece for limit in limits
+              for piece in lab.lesson.cut(limit, lab.lesson.PIECE)]
+    map_pool = pairs_of(lab.lesson.map_pool)
+    sieve = lab.traced(lab.lesson.sieve, name=shown_range)
+    divided = lab.compare("trial division", map_pool, lab.traced(
+        lab.lesson.sum_primes, name=shown_range), pieces)
+    sieved = lab.compare("sieve", map_here, sieve, whole, workers=[1])
+    in_segments = lab.compare("sieve in segments", map_pool, sieve, pieces)
+    sums = {sum(total for _, total in done)
+            for done in (divided, sieved, in_segments)}
+    return (shown_sums((numbers[-1], total) for numbers, total in sieved),
+            lab.judged(judge_sieve, *map(lab.fastest, (
+                "trial division", "sieve", "sieve in segments")),
+                same=len(sums) == 1))

@@ -1,10 +1,11 @@
-"""What a run was measured on: interpreter, GIL, usable cores."""
+"""What a run is measured on: interpreter, GIL, usable cores, memory, files."""
 
 import contextlib
 import math
 import os
 import pathlib
 import sys
+import threading
 from typing import NamedTuple
 
 from ._text import count
@@ -77,3 +78,61 @@ def contents(*path: str) -> str:
     with contextlib.suppress(OSError):
         return pathlib.Path(*path).read_text()
     return ""
+
+
+def allow_files(number: int) -> None:
+    """Let this process, and those it starts, open so many files at once.
+    Raises OSError if the system allows fewer."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < number:
+        raise OSError(f"only {hard} files may be open at once here, and "
+                      f"{number} are needed: take fewer --workers")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
+class Memory:
+    """Watches, while entered, how much memory this process and those that it
+    has started take up."""
+
+    def __enter__(self) -> "Memory":
+        self.before, self.most = memory_used(), 0.0
+        self.ended = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.set()
+        self.watcher.join()
+
+    def watch(self) -> None:
+        """Look at it a hundred times a second."""
+        while not self.ended.wait(0.01):
+            self.most = max(self.most, memory_used())
+
+    def grown(self) -> dict[str, float]:
+        """Return, as a figure, by how many MB it grew at most; none where
+        the system does not tell."""
+        return {"MB more": round(max(0.0, self.most - self.before) / 1e6, 1)
+                } if self.before else {}
+
+
+def memory_used() -> float:
+    """Return how many bytes this process and all that it has started take
+    up, where what several share counts once; 0 where Linux does not tell:
+    https://docs.kernel.org/filesystems/proc.html"""
+    used, pids = 0, ["self"]
+    for pid in pids:  # to which it adds
+        rollup = contents("/proc", pid, "smaps_rollup")
+        used += sum(1024 * int(line.split()[1]) for line
+                    in rollup.splitlines() if line.startswith("Pss:"))
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                pids += contents(
+                    "/proc", pid, "task", thread, "children").split()
+    return used

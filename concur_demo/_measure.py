@@ -8,9 +8,11 @@ import functools
 import multiprocessing
 import os
 import pathlib
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable, Generator, Iterable, Iterator, Mapping, Sequence)
 from typing import Any, NamedTuple
 
 from ._text import describe, printable, say
@@ -43,13 +45,17 @@ class Traced:
         self.work, self.notes, self.name = work, notes, name
         self.ready, self.verbose, self.home = ready, verbose, os.getpid()
 
+    def tell(self, event: str) -> None:
+        """Announce what a worker does, if it is to be verbose."""
+        if self.verbose:
+            say(printable(event))
+
     def __call__(self, task: Any) -> tuple[Any, Span]:
         """Return the result, None if the task failed, and the span."""
         name, at_home = self.name(task), self.home == os.getpid()
-        worker = threading.current_thread().name if at_home else (
+        worker = this_worker() if at_home else (
             f"{multiprocessing.current_process().name} (pid {os.getpid()})")
-        if self.verbose:
-            say(printable(f"{worker}: start {name}"))
+        self.tell(f"{worker}: start {name}")
         result = error = None
         # perf_counter never jumps, and all processes of a machine share it.
         start, cpu_start = time.perf_counter(), time.thread_time()
@@ -66,10 +72,64 @@ class Traced:
             error = describe(failure)
         cpu_seconds = time.thread_time() - cpu_start
         seconds = time.perf_counter() - start
-        if self.verbose:
-            say(printable(f"{worker}: end {name}"))
+        self.tell(f"{worker}: end {name}")
         return result, Span(
             name, worker, start, seconds, cpu_seconds, error)
+
+
+class AsyncTraced(Traced):
+    """A coroutine function that tells the same, within this process; it
+    leaves no notes, and makes nothing ready."""
+
+    async def __call__(  # type: ignore[override]
+            self, task: Any) -> tuple[Any, Span]:
+        """Return the result, None if the task failed, and the span."""
+        name, worker = self.name(task), this_worker()
+        result = error = None
+        self.tell(f"{worker}: start {name}")
+        start, steps = time.perf_counter(), Steps(self.work(task))
+        try:
+            if not os.path.isdir(self.notes):
+                raise RuntimeError("the run was broken off")
+            result = await steps
+        except Exception as failure:
+            error = describe(failure)
+        seconds = time.perf_counter() - start
+        self.tell(f"{worker}: end {name}")
+        return result, Span(
+            name, worker, start, seconds, steps.cpu_seconds, error)
+
+
+class Steps:
+    """Awaits a coroutine, and adds up the CPU time of its steps: between
+    them its thread does other things."""
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine, self.cpu_seconds = coroutine, 0.0
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step = functools.partial(self.coroutine.send, None)
+        while True:
+            start = time.thread_time()
+            try:
+                future = step()
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.cpu_seconds += time.thread_time() - start
+            try:
+                step = functools.partial(self.coroutine.send, (yield future))
+            except BaseException as error:  # as when it is cancelled
+                step = functools.partial(self.coroutine.throw, error)
+
+
+def this_worker() -> str:
+    """Return the name of this thread, or of its interpreter."""
+    # It is imported if this is an interpreter within another.
+    interpreters = sys.modules.get("concurrent.interpreters")
+    if interpreters and (number := interpreters.get_current().id):
+        return f"interpreter {number}"
+    return threading.current_thread().name
 
 
 @contextlib.contextmanager

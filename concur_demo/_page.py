@@ -51,6 +51,10 @@ def page(reports: Sequence[Report]) -> str:
 <h1>{TITLE}</h1>
 <p>Lessons on threads and processes in Python, with figures from a real run.
 Measured on {safe("; ".join(machines))}.</p>
+<p><b>In flight</b> is how many tasks were under way at once: concurrency.
+<b>Cores busy</b> is how many cores worked at once: parallelism. Both are
+averages over a run. The <b>speed-up</b> is the time of one worker by that of
+several.</p>
 <main>
 <ul>{contents}</ul>
 {"".join(map(section, reports))}</main>
@@ -62,6 +66,9 @@ Measured on {safe("; ".join(machines))}.</p>
 def section(report: Report) -> str:
     """Return the part of the page on one lesson."""
     name, lesson = report.lesson, read_lesson(report.lesson)
+    results = f"""<h3>What the work gave</h3>
+<div class="results">{html_table(report.result_rows())}</div>
+""" if report.results else ""
     return f"""<section id="{name}">
 <h2>{name}: {safe(lesson.title)}</h2>
 <p class="claim">{safe(report.claim)}</p>
@@ -71,9 +78,7 @@ def section(report: Report) -> str:
 <pre tabindex="0"><code>{html.escape(lesson.snippet)}</code></pre>
 <h3>The figures</h3>
 {report._repr_html_()}
-<h3>What the work gave</h3>
-<div class="results">{html_table(report.result_rows())}</div>
-<h3>What to try</h3>
+{results}<h3>What to try</h3>
 <p>{safe(lesson.try_)}</p>
 <p>To run it: <code>python -m concur_demo.{name}</code></p>
 </section>

@@ -14,6 +14,7 @@ HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
 CANNOT_TELL = "cannot tell"
 
+COMMON = 6    # columns of the table, which all lessons have
 NOISY = 0.10  # a spread of repeated runs that is worth showing
 
 
@@ -70,14 +71,19 @@ class Report(NamedTuple):
     def text(self, width: int = 80, encoding: str = "utf-8") -> str:
         """Return the report for a terminal of that width and encoding."""
         word, evidence, take_home = self.verdict
+        table, own = self.table(), []
+        if width < len(aligned(table).splitlines()[0]):
+            own = [row[:2] + row[COMMON:] for row in table if row[COMMON:]]
+            table = [row[:COMMON] for row in table]
         fold = textwrap.TextWrapper(max(width, 20), break_long_words=False,
                                     break_on_hyphens=False).fill
         return "\n\n".join(filter(None, [
             fold(f"{self.lesson}: {self.claim}"), fold(str(self.machine)),
             aligned(self.result_rows()[1:]),
-            aligned(self.table()) + "\n" + fold(
+            f"{aligned(table)}\n" + fold(
                 "in flight: tasks under way at once; cores busy: cores at "
-                "work at once (both on average)"),
+                "work at once (both on average)") if self.runs else "",
+            aligned(own),
             _timeline.text(self.runs, width, encoding, self.worker),
             fold(f"Verdict: {word}. {evidence}"), fold(take_home)])) + "\n"
 
@@ -94,9 +100,10 @@ class Report(NamedTuple):
     def _repr_html_(self) -> str:
         """Return table, timelines and verdict, as a notebook shows them."""
         return "\n".join([
-            '<div class="concur-report">', html_table(self.table()),
-            f'<figure style="max-width: 48rem">{self.svg()}</figure>'
-            if self.runs else "",
+            '<div class="concur-report">', *([
+                html_table(self.table()),
+                f'<figure style="max-width: 48rem">{self.svg()}</figure>',
+            ] if self.runs else []),
             '<p class="verdict"><strong>'
             f"{safe(self.verdict.word.capitalize())}.</strong> "
             f"{safe(self.verdict.evidence)}</p>",
@@ -108,8 +115,9 @@ class Report(NamedTuple):
         word, evidence, take_home = self.verdict
         return "\n\n".join(filter(None, [
             f"## {self.lesson}", f"**Claim:** {escaped(self.claim)}",
-            escaped(f"{self.machine}"), markdown_table(self.result_rows()),
-            markdown_table(self.table()),
+            escaped(f"{self.machine}"),
+            markdown_table(self.result_rows()) if self.results else "",
+            markdown_table(self.table()) if self.runs else "",
             f"**Verdict: {word}.** {escaped(evidence)}",
             escaped(take_home)])) + "\n"
 

@@ -13,9 +13,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from ._experiments import TABLE, Lab, positive
+from ._experiments import TABLE
+from ._lab import Lab
 from ._lesson import read_lesson
 from ._machine import this_machine
+from ._options import positive
 from ._report import Report
 from ._supervisor import EXPERIMENT, quietly, supervised
 from ._text import describe, printable, say
@@ -115,7 +117,7 @@ def lesson_parser(name: str) -> Parser:
     for key, option in {
         **entry.options,
         "workers": dict(
-            type=positive_list, default=default, metavar="N,N,...",
+            type=positive_list, metavar="N,N,...",
             help=f"worker counts to compare (default {default})"),
         "quick": flag | dict(help="a smaller job, where the lesson's is long"),
         "repeat": dict(type=positive, default=1, metavar="N",

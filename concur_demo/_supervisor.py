@@ -22,6 +22,7 @@ from multiprocessing.util import _finalizer_registry  # type: ignore
 from typing import Any
 
 from ._measure import note_of
+from ._text import describe
 
 LOOK_SECONDS = 0.1  # how often to look whether a process has died
 END_SECONDS = 1.0   # how long one may take to end
@@ -47,7 +48,7 @@ def supervised(experiment: Callable[[str], Any],
 
     # The folder goes first: then no more tasks are begun.
     with (turn, without_warnings(), started_processes() as started,
-          scratch_folder(into) as folder):
+          failing_threads(answers), scratch_folder(into) as folder):
         threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
         while True:
             with contextlib.suppress(queue.Empty):
@@ -104,6 +105,27 @@ def without_warnings() -> Iterator[None]:
             yield
     finally:
         sys.warnoptions.remove("ignore:resource_tracker")
+
+
+@contextlib.contextmanager
+def failing_threads(answers: "queue.SimpleQueue[Any]") -> Iterator[None]:
+    """Meanwhile, let an error that ends a thread end the experiment: others
+    might wait for that thread for ever."""
+    strangers, before = set(threading.enumerate()), threading.excepthook
+
+    def hook(failure: Any) -> None:
+        if failure.thread in strangers:
+            before(failure)
+        elif failure.exc_type is not SystemExit:  # as the usual hook
+            answers.put((None, RuntimeError(
+                f"{failure.thread.name} failed: "
+                f"{describe(failure.exc_value)}")))
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextlib.contextmanager

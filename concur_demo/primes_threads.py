@@ -34,8 +34,8 @@ def sum_primes(numbers):
 
 def map_threads(work, tasks, workers):
     """Yield (task, work(task)) as that many threads get them done."""
-    todo, done = queue.Queue(), queue.Queue()
-    for task in [*(tasks := list(tasks)), *[None] * workers]:  # None: the end
+    todo, done, tasks = queue.Queue(), queue.Queue(), list(tasks)
+    for task in tasks + [None] * workers:  # None: the end
         todo.put(task)
 
     def serve():

@@ -107,7 +107,7 @@ def state() -> list[object]:
         [*sys.warnoptions], [*warnings.filters], tempfile.gettempdir(),
         dict(os.environ), dict(vars(BaseProcess)),
         getattr(sys.modules.get("urllib.request"), "_opener", None),
-        multiprocessing.active_children()]
+        multiprocessing.active_children(), threading.excepthook]
 
 
 def program(method: str) -> None:

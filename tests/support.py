@@ -1,6 +1,9 @@
 """What the tests share: commands run as users run them, and deadlines."""
 
+import atexit
 import faulthandler
+import importlib.util
+import multiprocessing
 import os
 import pathlib
 import shlex
@@ -24,13 +27,35 @@ PYTHON = [sys.executable, "-S"]
 # The least work of a lesson that can be measured, where --quick takes long.
 SMALL: dict[str, dict[str, Any]] = {
     "copy_threads": {"size": "1M"},
-    "primes_threads": {"tasks": [20_000, 30_000]},
-    "primes_pool": {"tasks": [20_000, 30_000]},
+    **{lesson: {"tasks": [20_000, 30_000]} for lesson in LESSONS
+       if lesson.startswith(("primes", "window"))},
     "hello_pipe": {"messages": 50},
+    "counter_threads": {"updates": 4000},
+    "counter_processes": {"updates": 4000},
 }
 
 Case = TypeVar("Case")
 Result = TypeVar("Result")
+
+if multiprocessing.parent_process() is None:
+    # A window is shown on a virtual display, if at all.
+    os.environ.pop("DISPLAY", None)
+    if shutil.which("Xvfb"):
+        # It ends with its standard input, and so with us, however we end.
+        screen = subprocess.Popen(
+            ["sh", "-c", "Xvfb -displayfd 1 -nolisten tcp & read -r _; "
+             "kill $!"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        atexit.register(screen.communicate)
+        assert screen.stdout
+        os.environ["DISPLAY"] = f":{int(screen.stdout.readline())}"
+# What some lessons need, and not every machine has.
+HAS_WINDOWS = bool(importlib.util.find_spec("_tkinter")) and (
+    sys.platform != "linux" or "DISPLAY" in os.environ)
+HAS_INTERPRETERS = sys.version_info >= (3, 14)
+ABLE = tuple(lesson for lesson in LESSONS if {
+    "window_threads": HAS_WINDOWS, "primes_interpreters": HAS_INTERPRETERS,
+}.get(lesson, True))
 
 on_posix = unittest.skipUnless(os.name == "posix", "needs POSIX")
 on_linux = unittest.skipUnless(sys.platform == "linux", "needs Linux")

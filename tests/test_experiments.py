@@ -1,5 +1,6 @@
 """Verdicts on given figures, the options of lessons, and what they do."""
 
+import contextlib
 import json
 import multiprocessing
 import multiprocessing.pool
@@ -10,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
-from concur_demo import _experiments, measure, primes_pool, primes_threads
-from concur_demo._experiments import TABLE, Lab
+from concur_demo import (
+    _experiments, _lab, _verdicts, measure, primes_pool, primes_threads)
+from concur_demo._experiments import TABLE
+from concur_demo._lab import Lab
 from concur_demo._machine import this_machine
 from concur_demo._measure import Run, Span
 from concur_demo._report import Verdict
@@ -70,7 +73,11 @@ def a_run(workers: int, seconds: float, in_flight: float | None = None,
 def on_machine(**changes: Any) -> Any:
     """Have the lessons judged as on such a machine."""
     machine = this_machine()._replace(**{"cores": 2, "gil": True, **changes})
-    return mock.patch.object(_experiments, "this_machine", lambda: machine)
+    patched = contextlib.ExitStack()
+    for module in _experiments, _lab:
+        patched.enter_context(mock.patch.object(
+            module, "this_machine", lambda: machine))
+    return patched
 
 
 class VerdictTest(TestCase):
@@ -96,7 +103,7 @@ class VerdictTest(TestCase):
         alone = [a_run(1, 4, variant="whole sums"), a_run(1, 4)]
         faster, slower = a_run(2, 4 / 1.16), a_run(2, 4 / 1.14)
         turns = a_run(2, 4, 2, 1)  # at one core, or at the GIL
-        waiting = [a_run(1, 4, 1, 0)]
+        waiting = [a_run(1, 4, 1, 0), a_run(1, 4, 1, 0, variant="pages")]
         copy, pool = "copy_threads", "primes_pool"
         titles, threads = "titles_threads", "primes_threads"
         cases: list[tuple[str, str, list[Run], dict[str, Any]]] = [
@@ -106,7 +113,7 @@ class VerdictTest(TestCase):
             # More workers than cores, which are all busy
             (copy, NOT, [*alone, a_run(8, 4, 8, 2)], {}),
             (copy, CANNOT_TELL, [*alone, turns], {}),
-            (copy, CANNOT_TELL, [*waiting, slower], {}),
+            (copy, CANNOT_TELL, [waiting[0], slower], {}),
             (copy, CANNOT_TELL, [*alone, faster], {"cores": 1}),
             (pool, HOLDS, [*alone, faster], {}),
             (pool, NOT, [*alone, slower], {}),
@@ -116,8 +123,10 @@ class VerdictTest(TestCase):
             # The time to start its worker is most of the run
             (pool, CANNOT_TELL, [a_run(1, 4, 0.5), slower], {}),
             (pool, CANNOT_TELL, [*alone, faster], {"cores": 1}),
-            (titles, HOLDS, [*waiting, a_run(5, 1, 4, 0)], {"cores": 1}),
-            (titles, NOT, [*waiting, a_run(5, 4, 1, 0)], {"cores": 1}),
+            (titles, HOLDS, [*waiting, a_run(5, 1, 4, 0, "pages")],
+             {"cores": 1}),
+            (titles, NOT, [*waiting, a_run(5, 4, 1, 0, "pages")],
+             {"cores": 1}),
             (threads, HOLDS, [*alone, turns], {}),
             (threads, HOLDS, [*alone, slower], {}),
             (threads, CANNOT_TELL, [*alone, faster], {}),
@@ -150,7 +159,7 @@ class VerdictTest(TestCase):
     def test_why_a_comparison_cannot_tell(self) -> None:
         good = [a_run(1, 4), a_run(2, 2)]
         for says, runs, cores in [
-                ("2 of 2 tasks failed", [good[0], a_run(2, 2, failed=2)], 2),
+                ("Of 2 tasks, 2 failed", [good[0], a_run(2, 2, failed=2)], 2),
                 ("include 1 and a larger number", good[:1], 2),
                 ("include 1 and a larger number", good[1:], 2),
                 ("too short", [good[0], a_run(2, 0.0049)], 2),
@@ -163,7 +172,7 @@ class VerdictTest(TestCase):
     def test_the_cap_of_whole_sums(self) -> None:
         # The tutorial's three sums cost about n**1.5.
         self.assertRegex(
-            _experiments.cap_of_whole_sums([n ** 1.5 for n in (1, 2, 3)]),
+            _verdicts.cap_of_whole_sums([n ** 1.5 for n in (1, 2, 3)]),
             r"takes 5\.20 of their 9\.02 CPU seconds.* 1\.74 times as fast as "
             r"one.* 1\.46 times\.\Z")
 
@@ -177,7 +186,7 @@ class VerdictTest(TestCase):
                     "hello_pipe", [a_run(1, 4, failed=failed), a_run(2, 4)],
                     lambda task: ("Process-1", ppid, pid, "told", 9, 0.1))
                 self.assertEqual(verdict.word, word)
-                self.assertIn("1 task failed" if failed else
+                self.assertIn("Of 2 tasks, 1 failed" if failed else
                               "12,345 a second", verdict.evidence)
 
 
@@ -186,8 +195,16 @@ class OptionTest(TestCase):
 
     def test_what_makes_no_sense(self) -> None:
         cases: list[tuple[str, str, list[Any]]] = [
-            ("primes_threads", "workers", [
-                "0", "-1", "two", "", "1,,2", "1.5", "9" * 30, "1001"]),
+            *((lesson, "workers", [
+                "1000000", "0", "-1", "two", "", "1,,2", "1.5", "9" * 30,
+                "1001"]) for lesson in TABLE),
+            *((lesson, "LIMIT", ["9" * 30, "ten", "0"])
+              for lesson, entry in TABLE.items()
+              if entry.operand.get("metavar") == "LIMIT"),
+            ("titles_asyncio", "pages", ["0", "-1", "many", "10001"]),
+            ("counter_threads", "updates", ["0", "-1", "many", "9" * 30]),
+            ("counter_processes", "updates", ["0", "-1", "many", "9" * 30]),
+            ("torn_pipe", "size", ["2G"]),
             ("hello_pipe", "messages", ["-5", "0", "many", "9" * 30]),
             ("hello_pipe", "repeat", ["9" * 30, "0", "1e3"]),
             ("copy_threads", "size", ["big", "0", "", "M", "9" * 30]),
@@ -196,7 +213,6 @@ class OptionTest(TestCase):
             ("primes_pool", "start-method", ["magic"]),
             ("primes_pool", "pool", [
                 "nonsense", "no.such.module:Pool", "os:NoPool", ":"]),
-            ("primes_pool", "LIMIT", ["ten", "0", "9" * 30]),
             ("titles_threads", "nonsense", ["1"])]
         for lesson, name, values in cases:
             for value in values:

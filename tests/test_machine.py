@@ -1,13 +1,18 @@
-"""What a run was measured on: cores that may be used, and the GIL."""
+"""What a run was measured on: cores that may be used, the GIL, memory; and
+how many files may be open."""
 
+import multiprocessing
 import os
+import re
 import sys
+import time
 import types
+import warnings
 from unittest import mock
 
-from concur_demo._machine import this_machine, usable_cores
+from concur_demo._machine import Memory, this_machine, usable_cores
 
-from .support import TestCase
+from .support import TestCase, on_linux, on_posix, run_lesson
 
 V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/cpu"
 
@@ -83,3 +88,53 @@ class ThisMachine(TestCase):
         line = str(this_machine()._replace(gil=False, cores=1))
         self.assertIn(f" {sys.version.split()[0]} without the GIL, 1 core, ",
                       line)
+
+
+def hold(size: int) -> int:
+    """Have so many bytes for a moment."""
+    held = b"\1" * size
+    time.sleep(0.1)
+    return len(held)
+
+
+@on_linux
+class Grown(TestCase):
+    """How many MB of memory a run takes."""
+
+    def test_what_this_process_and_those_it_started_take_at_most(self) -> None:
+        # A thread of the last pool may be alive when the next one forks.
+        self.enterContext(warnings.catch_warnings(action="ignore"))
+        for method in multiprocessing.get_all_start_methods():
+            with self.subTest(method), multiprocessing.get_context(
+                    method).Pool(1) as pool:
+                with Memory() as memory:
+                    pool.apply(hold, [50_000_000])
+                [(name, grown)] = memory.grown().items()
+                self.assertEqual(name, "MB more")
+                self.assertGreaterEqual(grown, 49)
+                self.assertLess(grown, 90)
+        with Memory() as memory:
+            hold(60_000_000)
+        self.assertGreaterEqual(memory.grown()["MB more"], 59)
+
+    def test_where_the_system_does_not_tell(self) -> None:
+        with mock.patch("concur_demo._machine.contents", return_value=""):
+            with Memory() as memory:
+                hold(1)
+            self.assertEqual(memory.grown(), {})
+
+
+@on_posix
+class Files(TestCase):
+
+    def test_more_may_be_open_or_it_is_told(self) -> None:
+        limit = ("import resource; resource.setrlimit("
+                 "resource.RLIMIT_NOFILE, (100, {}))")
+        words = ("titles_asyncio", "--pages=300", "--json")
+        ended = run_lesson(*words, before=limit.format(1000))
+        self.assertEqual((ended.status, ended.stderr), (0, ""))
+        ended = run_lesson(*words, before=limit.format(350))
+        self.assertEqual((ended.status, ended.stdout), (1, ""))
+        self.assertTrue(re.fullmatch(
+            r"titles_asyncio: only 350 files may be open at once here, and "
+            r"\d+ are needed: [^\n]+\n", ended.stderr), ended)

@@ -1,5 +1,6 @@
 """Traced work, and the figures of its runs."""
 
+import asyncio
 import contextlib
 import io
 import multiprocessing
@@ -12,7 +13,8 @@ from typing import Any
 from unittest import mock
 
 import concur_demo
-from concur_demo._measure import Run, Span, Traced, note_of, trace
+from concur_demo._measure import (
+    AsyncTraced, Run, Span, Traced, note_of, trace)
 from concur_demo.primes_threads import map_threads
 
 from .support import TestCase
@@ -127,6 +129,63 @@ class TracedWork(TestCase):
                 self.assertEqual(os.listdir(self.notes), [])
 
 
+class AsyncTracedWork(TestCase):
+    """The work of coroutines, which take turns on one thread."""
+
+    def setUp(self) -> None:
+        self.notes = str(self.folder())
+
+    def all_done(self, work: Any, *tasks: Any) -> list[Any]:
+        """Return the outcomes of the tasks, all in flight at once."""
+        async def gather() -> list[Any]:
+            traced = AsyncTraced(work, self.notes)
+            return [*await asyncio.gather(*map(traced, tasks))]
+        return asyncio.run(gather())
+
+    def test_all_wait_on_one_thread(self) -> None:
+        meeting = asyncio.Barrier(3)
+
+        async def meet(task: int) -> int:
+            await meeting.wait()  # passes only if three are in flight
+            return 2 * task
+
+        outcomes = self.all_done(meet, 1, 2, 3)
+        self.assertEqual([result for result, _ in outcomes], [2, 4, 6])
+        self.assertEqual({(span.worker, span.error) for _, span in outcomes},
+                         {("MainThread", None)})
+
+    def test_cpu_time_is_that_of_its_own_steps(self) -> None:
+        async def work(seconds: float) -> None:
+            await asyncio.sleep(0.01)
+            burn(seconds)
+            await asyncio.sleep(0.01)
+
+        (_, much), (_, little) = self.all_done(work, 0.2, 0.0)
+        self.assertGreaterEqual(much.cpu_seconds, 0.2)
+        self.assertLess(little.cpu_seconds, 0.1)
+
+    def test_a_task_that_fails_or_takes_too_long(self) -> None:
+        async def work(task: str) -> None:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(60)
+
+        async def refuse(task: str) -> None:
+            await asyncio.sleep(0)
+            raise LookupError(task)
+
+        [(result, span)] = self.all_done(work, "page")
+        self.assertEqual((result, span.error), (None, "TimeoutError"))
+        [(result, span)] = self.all_done(refuse, "page")
+        self.assertEqual((result, span.error), (None, "LookupError: page"))
+
+    def test_nothing_is_begun_once_the_notes_are_gone(self) -> None:
+        os.rmdir(self.notes)
+        self.addCleanup(os.mkdir, self.notes)
+        with warnings.catch_warnings(action="ignore"):  # never awaited
+            [(result, span)] = self.all_done(asyncio.sleep, 60)
+        self.assertEqual(span.error, "RuntimeError: the run was broken off")
+
+
 class Runs(TestCase):
 
     def test_figures_as_a_reader_sees_them(self) -> None:
@@ -145,7 +204,7 @@ class Runs(TestCase):
         runs = iter([
             run_of(2, 1.0, "broken"), run_of(2, 2.0, None), run_of(2, 3.0),
             run_of(1, 8.0), run_of(1, 4.0), run_of(1, 5.0)])
-        with mock.patch("concur_demo._experiments.trace",
+        with mock.patch("concur_demo._lab.trace",
                         lambda *how: (next(runs), [])):
             report = concur_demo.measure(
                 "primes_threads", [10], workers=[2, 1], repeat=3)

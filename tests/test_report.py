@@ -53,16 +53,17 @@ CPython 3.13.0 with the GIL, 2 cores, Linux x86_64
 plain                        plain
 sum of the primes up to 100   1060
 
-variant     workers  seconds  speed-up  in flight  cores busy  \
-updates lost  longest freeze
-whole sums        1    2.000      1.00       0.75        0.50  \
-     123,456               -
-whole sums        2    1.250      1.60       1.20        0.80  \
-           0         0.01234
-pieces            2    0.500         -       3.00        2.00  \
-           -               -
+variant     workers  seconds  speed-up  in flight  cores busy
+whole sums        1    2.000      1.00       0.75        0.50
+whole sums        2    1.250      1.60       1.20        0.80
+pieces            2    0.500         -       3.00        2.00
 in flight: tasks under way at once; cores busy: cores at work at once (both on
 average)
+
+variant     workers  updates lost  longest freeze
+whole sums        1       123,456               -
+whole sums        2             0         0.01234
+pieces            2             -               -
 
 whole sums, 1 process: 2.000 s""")
         self.assertEqual(text.split("\n\n")[-2:], [

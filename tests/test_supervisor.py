@@ -4,6 +4,7 @@ tells it, nobody waits for ever, and nothing is left behind."""
 import _thread
 import contextlib
 import functools
+import importlib
 import itertools
 import multiprocessing
 import os
@@ -24,8 +25,9 @@ from unittest import mock
 from concur_demo import measure
 
 from .faults import FAULTS, RESULTS, TASKS, state
+from .smaller import constants_of
 from .support import (
-    DEADLINE, LESSONS, PYTHON, ROOT, SMALL, Ended, TestCase, at_once, command,
+    DEADLINE, ABLE, PYTHON, ROOT, Ended, TestCase, at_once, command,
     on_linux, on_posix, run, small)
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -218,7 +220,7 @@ class CommandTest(TestCase):
 
         self.check(
             *((dev(job(lesson)), 1, to_all(signal.SIGINT), 130,
-               f"{lesson}: interrupted\n") for lesson in LESSONS),
+               f"{lesson}: interrupted\n") for lesson in ABLE),
             (sums("fork"), 2, stop_one, 130, "primes_pool: interrupted\n"),
             (talk(), 2, stop_one, 130, "hello_pipe: interrupted\n"))
 
@@ -271,17 +273,53 @@ class MeasureTest(TestCase):
     """measure() in this process."""
 
     def test_all_is_as_before(self) -> None:
-        for lesson in LESSONS:
+        for lesson in ABLE:
             with self.subTest(lesson=lesson):
-                before = state()
-                measure(lesson, **SMALL.get(lesson, dict(quick=True)),
-                        workers=[2])
+                before, module = state(), importlib.import_module(
+                    f"concur_demo.{lesson}")
+                with mock.patch.multiple(module, **constants_of(module)):
+                    measure(lesson, workers=[2])
                 self.assertEqual(state(), before)
         with mock.patch("concur_demo.titles_threads.SlowSite",
                         side_effect=OSError("no port is free")), \
                 self.assertRaisesRegex(OSError, "no port is free"):
             measure("titles_threads")
         self.assertEqual(state(), before)
+
+    def test_a_thread_that_ends_with_an_error(self) -> None:
+        def refuse() -> None:
+            raise LookupError("broken")
+
+        def map_threads(work: Any, tasks: Any, workers: int) -> Any:
+            threading.Thread(target=refuse, name="thread 7").start()
+            threading.Event().wait(DEADLINE)
+
+        with (mock.patch("concur_demo.primes_threads.map_threads",
+                         map_threads),
+              self.assertRaisesRegex(RuntimeError, "^thread 7 failed: "
+                                     "LookupError: broken$")):
+            measure("primes_threads", [9])
+
+    def test_an_error_of_a_thread_of_others_is_theirs(self) -> None:
+        go = threading.Event()
+
+        def refuse() -> None:
+            go.wait(DEADLINE)
+            raise LookupError("broken")
+
+        def work(numbers: range) -> int:
+            go.set()
+            other.join()
+            return 17
+
+        told: list[Any] = []
+        other = threading.Thread(target=refuse)
+        other.start()
+        with (mock.patch("threading.excepthook", told.append), mock.patch(
+                "concur_demo.primes_threads.sum_primes", work)):
+            report = measure("primes_threads", [9], workers=[1])
+        self.assertEqual([one.exc_type for one in told], [LookupError])
+        self.assertEqual(report.results[0][1], 17)
 
     def test_processes_of_others_are_let_be(self) -> None:
         measuring = threading.Thread(target=lambda: measure(
