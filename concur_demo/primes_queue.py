@@ -2,7 +2,8 @@
 
 Claim: Processes fed by a multiprocessing.Queue use all cores, as a pool does.
 Notice: The mechanism is that of primes_threads. But tasks and results are
-    pickled on the way, so serve() cannot be an inner function.
+    pickled on the way, so serve() cannot be an inner function. And a process
+    has to be told to end, by None: else its parent would wait for it.
 Try: Let sum_primes return a lambda (Ctrl-C ends it). What happens here, and
     what happens in primes_threads?
 """

@@ -147,7 +147,8 @@ class Overview(TestCase):
         cases = [("well",), ("fail", "--json"),
                  ("fail", "--markdown", "--html", str(page))]
         (_, well), (_, as_json), (_, markdown) = at_once(
-            lambda words: run([*PYTHON, "-c", OVERVIEW, *words]), cases)
+            lambda words: run([*PYTHON, "-c", OVERVIEW, *words], DISPLAY=""),
+            cases)
         self.assertEqual((well.status, well.stderr), (0, ""))
         self.assertEqual([line.split(":")[0]
                           for line in well.stdout.splitlines()],
