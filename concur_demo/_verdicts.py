@@ -21,9 +21,9 @@ def several_are_faster(alone: Run, best: Run, evidence: str,
     keep so many cores busy, 0 if they only wait; and they have to keep more
     than one busy, if `parallel`."""
     if best.seconds <= FASTER * alone.seconds and (not parallel or (
-            alone.cores_busy >= 0.9 and FASTER * best.cores_busy >= 1)):
+            alone.cores_busy >= 0.8 and FASTER * best.cores_busy >= 1)):
         return Verdict(HOLDS, evidence, take_home)
-    if cores and (alone.cores_busy < 0.9 or best.cores_busy < 0.9 * min(
+    if cores and (alone.cores_busy < 0.8 or best.cores_busy < 0.9 * min(
             best.in_flight, cores)):
         return Verdict(CANNOT_TELL, (
             f"{evidence} One kept {alone.cores_busy:.2f} busy: the start of "
