@@ -228,6 +228,8 @@ class FileTest(TestCase):
         called = set(log.read_text().splitlines())
         self.assertLessEqual(called, set(map(words_of, codes_of(compile(
             snippet_of(lesson), lesson, "exec", dont_inherit=True)))))
+        if lesson == "primes_interpreters":
+            return  # no profiler looks into them
         self.assertLessEqual(
             defined(lesson).keys() - {"main"},
             {words.split()[1].partition(".")[0] for words in called})
