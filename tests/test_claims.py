@@ -84,7 +84,7 @@ class Claims(TestCase):
         self.assert_verdict(
             "does not hold", "window_threads", self.patched(
                 "window_threads.map_threads", window_threads.map_here),
-            tasks=[600_000], workers=[1])
+            tasks=[500_000], workers=[1])
 
     def test_writers_without_their_lock(self) -> None:
         self.assert_verdict(
@@ -124,7 +124,7 @@ class Claims(TestCase):
     def test_a_sieve_that_is_none(self) -> None:
         self.assert_verdict(
             "does not hold", "primes_sieve", self.patched(
-                "primes_sieve.sieve", sum_twice), tasks=[300_000])
+                "primes_sieve.sieve", sum_twice), tasks=[500_000])
 
 
 def sum_twice(numbers: Any) -> Any:
