@@ -173,6 +173,7 @@ def titles_asyncio(lab: Lab) -> tuple[Results, Verdict]:
 def open_site(lesson: Any) -> Iterator[str]:
     """Open the slow site of a lesson meanwhile; yield its address."""
     with lesson.SlowSite(("127.0.0.1", 0), lesson.SlowPage) as site:
+        site.handle_error = lambda *words: None  # the page tells of it
         threading.Thread(target=site.serve_forever, args=[0.05],
                          daemon=True).start()
         try:
@@ -286,6 +287,9 @@ def transfer_threads(lab: Lab) -> tuple[Results, Verdict]:
         judge_transfers, lab.runs, 2 * lab.lesson.TRANSFERS, now - coins)
 
 
+ANSWER_SECONDS = 10  # for a display to say that it is there
+
+
 @lesson(example="--workers 1,4", workers=(1,), operand=LIMIT)
 def window_threads(lab: Lab) -> tuple[Results, Verdict]:
     """Sum primes while a window ticks: in its event loop, then on threads.
@@ -306,7 +310,11 @@ def window_threads(lab: Lab) -> tuple[Results, Verdict]:
         return {"longest freeze ms": 1000 * freeze}
 
     with multiprocessing.get_context("spawn").Pool(1) as stage:
-        if why := stage.apply(why_no_window):
+        try:
+            why = stage.apply_async(why_no_window).get(ANSWER_SECONDS)
+        except multiprocessing.TimeoutError:
+            why = f"no answer of the display within {ANSWER_SECONDS} seconds"
+        if why:
             return [], Verdict(CANNOT_TELL, f"No window can be shown: {why}.")
         try:
             for variant, map_tasks, workers in [

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from multiprocessing.util import _run_finalizers  # type: ignore
 from typing import Any, NoReturn
 
 from ._experiments import TABLE
@@ -219,6 +220,7 @@ def be_command(name: str, command: Callable[[], int]) -> None:
     if any(thread.name == EXPERIMENT for thread in threading.enumerate()):
         # What it waits for never comes, and Python would wait with it.
         quietly(atexit._run_exitfuncs)
+        quietly(_run_finalizers)  # those that one which hangs has kept back
         os._exit(status)
     if status or not sys.flags.inspect:  # -i keeps the interpreter
         sys.exit(status)

@@ -47,8 +47,8 @@ def supervised(experiment: Callable[[str], Any],
             answers.put((None, error))
 
     # The folder goes first: then no more tasks are begun.
-    with (turn, without_warnings(), started_processes() as started,
-          failing_threads(answers), scratch_folder(into) as folder):
+    with (turn, without_warnings(), failing_threads(answers),
+          started_processes() as started, scratch_folder(into) as folder):
         threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
         while True:
             with contextlib.suppress(queue.Empty):
@@ -78,9 +78,12 @@ def leave_signals_to_parent() -> None:
 def scratch_folder(into: str | None) -> Iterator[str]:
     """Make a folder, and remove it in the end."""
     folder = tempfile.mkdtemp(prefix="concur_demo-", dir=into)
+    spare = os.pipe()  # for the end, if no more files can be opened then
     try:
         yield folder
     finally:
+        for end in spare:
+            os.close(end)
         gone = f"{folder}-gone"  # Under its old name threads find it no more.
         with contextlib.suppress(OSError):  # Windows, while a file is open
             os.rename(folder, gone)
@@ -153,7 +156,7 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
                     methods[name](process)
                     started[process] = math.inf
                 return
-            if process in started:
+            if process in started and process.exitcode is None:
                 started[process] = time.monotonic()
             methods[name](process)
             if name == "close":

@@ -183,20 +183,19 @@ def one_thread_waits(runs: Sequence[Run]) -> Verdict:
     run, threads = most["asyncio"], count(
         len({span.worker for span in most["asyncio"].spans}), "thread")
     pages = len(run.spans)
-    at_once = min(run.workers, pages)
     alone = [one.seconds for one in runs
              if (one.variant, one.workers) == ("asyncio", 1)]
     evidence = (f"On {threads}, {run.in_flight:.1f} of "
                 f"{count(pages, 'page')} were in flight on average, which "
                 f"took {run.seconds:.3g} s.")
-    if at_once < 2:
+    if pages < 2 or run.workers < min(pages, 1000):
         return Verdict(CANNOT_TELL, (
-            "There is nothing to wait for at once: give a larger number, as "
-            "in --workers 1,5."))
+            "The pages could not all be in flight at once: give two or more, "
+            "and as many workers, as in --pages 5 --workers 1,5."))
     if threads != "1 thread" or run.in_flight < 1.15 or (
             alone and run.seconds > FASTER * alone[0]):
         return Verdict(DOES_NOT_HOLD, evidence)
-    if run.in_flight < at_once / 2:
+    if run.in_flight < min(run.workers, pages) / 2:
         return Verdict(CANNOT_TELL, evidence)
     return as_fast_as(Verdict(HOLDS, evidence, (
         "Waiting needs neither a core nor a thread for each page.")),

@@ -49,7 +49,7 @@ def map_interpreters(work, tasks, workers):
         todo.put(task)
     # What an interpreter has sent is lost when nobody holds it any more.
     crew = [interpreters.create() for _ in range(workers)]
-    # Not call_in_thread(): its threads are no daemons, so Ctrl-C would wait.
+    # Daemons, unlike those of call_in_thread(): else Ctrl-C would wait.
     threads = [threading.Thread(target=one.call, daemon=True, args=(
         serve, work, todo, done)) for one in crew]
     for thread in threads:

@@ -6,7 +6,6 @@ Notice: The window counts ticks, 50 a second. While its event loop sums primes,
     milliseconds, so the window goes on; but the sums take no less time.
 Try: Call sys.setswitchinterval(0.5) in main(). How long a freeze, and why?
 """
-import itertools
 import math
 import queue
 import threading
@@ -68,13 +67,14 @@ def map_in_window(map_tasks, work, tasks, workers):
     windows.append(window := tkinter.Tk())
     label = tkinter.Label(window, font=("", 30), width=24, height=3)
     label.pack()
-    pairs, errors, ticks = [], [], []
+    pairs, errors, ticks, finished = [], [], [], threading.Event()
 
     def work_on():
         try:
             pairs.extend(map_tasks(work, tasks, workers))
         except BaseException as error:  # else the window would stay for ever
             errors.append(error)
+        finished.set()
 
     def begin():
         ticks[:] = [time.perf_counter()]  # count from here
@@ -86,18 +86,18 @@ def map_in_window(map_tasks, work, tasks, workers):
     def tick():
         ticks.append(time.perf_counter())
         label["text"] = f"{map_tasks.__name__}: {len(ticks)} ticks"
-        if errors or len(pairs) == len(tasks):
+        if finished.is_set():
             window.destroy()
         else:
             window.after(TICK, tick)
 
+    window.protocol("WM_DELETE_WINDOW", finished.set)  # closed by its user
     tick()
     window.after(10 * TICK, begin)  # when it has been drawn
     window.mainloop()
     if errors:
         raise errors[0]
-    return pairs[:], max((later - sooner for sooner, later
-                          in itertools.pairwise(ticks)), default=0)
+    return pairs[:], max((b - a for a, b in zip(ticks, ticks[1:])), default=0)
 
 
 def main():

@@ -328,7 +328,10 @@ class AloneTest(TestCase):
                         self.assertIsNone(process.poll())
                     os.killpg(process.pid, signal.SIGINT)  # as a terminal
                     _, errors = process.communicate(timeout=DEADLINE)
-                    self.assertEqual(process.returncode, -signal.SIGINT)
+                    # Python itself may crash if interpreters are at work.
+                    self.assertIn(-process.returncode, (
+                        signal.SIGINT, *[signal.SIGSEGV] * (
+                            "interpreters" in lesson)))
                     self.assertIn(b"KeyboardInterrupt", errors)
                 finally:  # a test that fails leaves nothing either
                     with contextlib.suppress(ProcessLookupError):

@@ -27,8 +27,8 @@ from concur_demo import measure
 from .faults import FAULTS, RESULTS, TASKS, state
 from .smaller import constants_of
 from .support import (
-    DEADLINE, ABLE, PYTHON, ROOT, Ended, TestCase, at_once, command,
-    on_linux, on_posix, run, small)
+    ABLE, DEADLINE, PYTHON, ROOT, Ended, TestCase, at_once, command, on_linux,
+    on_posix, run, run_lesson, small)
 
 METHODS = multiprocessing.get_all_start_methods()
 SOON = 5.0  # seconds, within which all is over
@@ -46,6 +46,12 @@ def setUpModule() -> None:
             run, [*PYTHON, "-m", "tests.faults", method],
             MEETING=unittest.enterModuleContext(
                 tempfile.TemporaryDirectory()))
+
+
+def site_that_dies(tell: Callable[[int], None], delay: float) -> None:
+    """Be a site whose process has gone before it is asked for a page."""
+    tell(9)
+    os._exit(3)
 
 
 # Commands, to which the worst is done from outside ------------------------
@@ -299,6 +305,24 @@ class MeasureTest(TestCase):
               self.assertRaisesRegex(RuntimeError, "^thread 7 failed: "
                                      "LookupError: broken$")):
             measure("primes_threads", [9])
+
+    def test_a_process_that_died_before_it_was_to_end(self) -> None:
+        with (mock.patch("concur_demo.titles_asyncio.slow_site",
+                         site_that_dies),
+              self.assertRaisesRegex(
+                  ChildProcessError, "exit status 3$")):
+            measure("titles_asyncio", workers=[2])
+
+    @on_posix
+    def test_the_folder_goes_also_where_no_file_can_be_opened(self) -> None:
+        folder = self.folder()
+        ended = run_lesson(
+            "primes_queue", 2000, 3000, "--workers=60", before="import "
+            "resource; resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))",
+            TMPDIR=str(folder))
+        self.assertEqual(ended.status, 1)
+        self.assertRegex(ended.stderr, r"\Aprimes_queue: [^\n]+\n\Z")
+        self.assertEqual(os.listdir(folder), [])
 
     def test_an_error_of_a_thread_of_others_is_theirs(self) -> None:
         go = threading.Event()

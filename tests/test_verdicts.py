@@ -109,7 +109,8 @@ class Verdicts(TestCase):
             (NOT, "2.6 s", dict(in_flight=9.5), 2.6),
             (CANNOT_TELL, "", dict(in_flight=4.0), 4.0),
             (CANNOT_TELL, "too close", dict(in_flight=9.5), 3.4),
-            (CANNOT_TELL, "--workers 1,5", dict(workers=1), 4.0)]
+            (CANNOT_TELL, "--workers 1,5", dict(workers=1), 4.0),
+            (CANNOT_TELL, "--workers 1,5", dict(workers=9), 4.0)]
         for word, says, how, rival in cases:
             with self.subTest(how=how, rival=rival):
                 self.check(word, one_thread_waits([

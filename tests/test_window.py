@@ -1,5 +1,6 @@
 """window_threads: a real window, and machines that can show none."""
 
+import socket
 import threading
 import unittest
 from typing import Any
@@ -8,15 +9,17 @@ from unittest import mock
 from concur_demo import _experiments, measure, window_threads
 
 from .support import (
-    DEADLINE, HAS_WINDOWS, PYTHON, TestCase, run, run_lesson)
+    DEADLINE, HAS_WINDOWS, PYTHON, TestCase, on_linux, run, run_lesson)
 
 
-def close_and_wait(numbers: range) -> int:
+def close_and_wait(numbers: range, here: bool = False) -> int:
     """In a thread, close the window as its user would, and go on with the
-    work for ever."""
-    if threading.current_thread() is not threading.main_thread():
+    work for ever; `here`, in the event loop, only close it."""
+    in_loop = threading.current_thread() is threading.main_thread()
+    if here or not in_loop:
         window = window_threads.windows[-1]
-        window.after(0, window.destroy)
+        window.after(0, window.tk.eval, window.protocol("WM_DELETE_WINDOW"))
+    if not in_loop:
         threading.Event().wait(DEADLINE)
     return 0
 
@@ -67,6 +70,17 @@ class Window(TestCase):
         self.assertEqual(len(set(seen)), 1)
         self.assertGreaterEqual(freeze, 0.2)
 
+    def test_closing_it_while_it_is_frozen(self) -> None:
+        def work(numbers: range) -> int:
+            if numbers == range(9):  # once
+                close_and_wait(numbers, here=True)
+            threading.Event().wait(0.1)
+            return sum(numbers)
+
+        pairs, freeze = self.in_window(window_threads.map_here, work)
+        self.assertEqual(pairs, [(range(9), 36), (range(5), 10)])
+        self.assertGreaterEqual(freeze, 0.2)
+
     def test_closing_it_ends_it(self) -> None:
         ended = run([*PYTHON, "-c", """if True:
             from concur_demo import window_threads
@@ -103,6 +117,18 @@ class NoWindow(TestCase):
     def test_no_display(self) -> None:
         self.assert_told("TclError", DISPLAY="")
         self.assert_told("TclError", DISPLAY=":12345")
+
+    @on_linux
+    @unittest.skipUnless(HAS_WINDOWS, "needs tkinter")
+    def test_a_display_that_does_not_answer(self) -> None:
+        with socket.socket(socket.AF_UNIX) as display, mock.patch.object(
+                _experiments, "ANSWER_SECONDS", 0.7), mock.patch.dict(
+                "os.environ", DISPLAY=":54321"):
+            display.bind("\0/tmp/.X11-unix/X54321")
+            display.listen()
+            self.assertEqual(measure("window_threads").verdict[:2], (
+                "cannot tell", "No window can be shown: no answer of the "
+                "display within 0.7 seconds."))
 
     def test_no_tkinter(self) -> None:
         folder = self.folder()
