@@ -110,8 +110,8 @@ def main():
             break  # the window was closed
         for numbers, total in pairs:
             print("primes up to", numbers[-1], "add up to", total)
-        print(f"{map_tasks.__name__}, longest freeze: {freeze:.3f} seconds, "
-              f"in all seconds: {seconds:.2f}")
+        print(f"{map_tasks.__name__}, longest freeze: {freeze:.3f}, "
+              f"seconds: {seconds:.2f}")
 
 
 if __name__ == "__main__":
