@@ -316,7 +316,10 @@ class AloneTest(TestCase):
                 continue  # as it says, that waits for its threads
             with self.subTest(lesson=lesson), subprocess.Popen(
                     [*PYTHON, self.pasted(lesson, with_work(
-                        lesson, "print('at work', flush=True)",
+                        lesson,
+                        # Main may be starting this very thread: Ctrl-C then
+                        # can end in an error of Python's own Condition.
+                        "time.sleep(0.05)", "print('at work', flush=True)",
                         "await asyncio.sleep(3600)" if "asyncio" in lesson
                         else "time.sleep(3600)"))],
                     env={**os.environ, "TMPDIR": str(self.home / "tmp")},
