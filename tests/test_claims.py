@@ -111,7 +111,7 @@ class Claims(TestCase):
         map_executor: Any = titles_executor.map_executor
         self.assert_verdict(
             "does not hold", "titles_executor", self.patched(
-                "titles_executor.DELAY", 0.02), self.patched(
+                "titles_executor.DELAY", 0.08), self.patched(
                 "titles_executor.map_executor", lambda work, tasks, workers:
                 map_executor(work, tasks, 1)))
 
