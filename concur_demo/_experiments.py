@@ -15,8 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ._lab import (
-    TABLE, Lab, Results, lesson, trace_apart, trace_memory)
+from ._lab import TABLE, Lab, Results, lesson, trace_apart, trace_memory
 from ._machine import allow_files, this_machine, usable_cores
 from ._measure import AsyncTraced, Run
 from ._options import (
@@ -73,8 +72,7 @@ def copy_threads(lab: Lab) -> tuple[Results, Verdict]:
                        before=remove_copies)
     return [(f"bytes of {shown(task)} copied", os.path.getsize(task[1]))
             for task, _ in sorted(done)], lab.compared(
-        several_are_faster, cores=this_machine().cores,
-        take_home="While the "
+        several_are_faster, cores=this_machine().cores, take_home="While the "
         "system copies, the thread releases the GIL. Copying within memory is "
         "work too: it keeps cores busy.")
 
@@ -213,8 +211,7 @@ def primes_threads(lab: Lab) -> tuple[Results, Verdict]:
         lab.traced(lab.lesson.sum_primes, name=shown_range),
         [range(1, limit + 1) for limit in limits_of(lab)])
     return (shown_sums((numbers[-1], total) for numbers, total in done),
-            lab.compared(
-                none_is_faster, gil=this_machine().gil))
+            lab.compared(none_is_faster, gil=this_machine().gil))
 
 
 UPDATES = dict(type=functools.partial(positive, most=10**9), metavar="N")

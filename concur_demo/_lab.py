@@ -68,8 +68,8 @@ class Lab:
     ) -> Any:
         """Run the tasks on each number of workers; return the (task, result)
         pairs of the last run. before() is called before each run, and
-        figures(run, pairs) after it, for figures of the lesson's own. Runs
-        are done by trace(), or by a tracer that is called as it is."""
+        figures(run, pairs) after it, for figures of the lesson's own. A
+        tracer does each run in place of trace(), with the same arguments."""
         runs = []
         for number in workers or self.workers:
             self.progress(f"{variant}, {count(number, self.worker)}")

@@ -20,7 +20,7 @@ from ._lesson import read_lesson
 from ._machine import this_machine
 from ._options import positive
 from ._report import Report
-from ._supervisor import EXPERIMENT, quietly, supervised
+from ._supervisor import EXPERIMENT, leaving, quietly, supervised
 from ._text import describe, printable, say
 
 # What asks a command to end: Ctrl-C, a request, a closed terminal.
@@ -195,6 +195,7 @@ def be_command(name: str, command: Callable[[], int]) -> None:
     def interrupt(number: int, frame: Any) -> None:
         if os.getpid() != home:  # a worker that has just been born
             os._exit(128 + number)
+        leaving.set()
         for other in ENDINGS:  # a second one would only disturb the end
             signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(number)

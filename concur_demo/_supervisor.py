@@ -28,6 +28,7 @@ LOOK_SECONDS = 0.1  # how often to look whether a process has died
 END_SECONDS = 1.0   # how long one may take to end
 EXPERIMENT = "experiment"  # the name of its thread
 
+leaving = threading.Event()  # set once this process is about to end
 turn = threading.Lock()  # two experiments at once would disturb each other
 
 
@@ -187,7 +188,8 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
                     quietly(process.join)
         raise
     finally:
-        for name, method in methods.items():
+        # The experiment's thread may be just about to start a process.
+        for name, method in methods.items() if not leaving.is_set() else ():
             setattr(BaseProcess, name, method)
 
 
