@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ._lab import TABLE, Lab, Results, lesson, trace_apart, trace_memory
-from ._machine import allow_files, this_machine, usable_cores
+from ._machine import files_allowed, this_machine, usable_cores
 from ._measure import AsyncTraced, Run
 from ._options import (
     pool_class, positive, size, with_standard_input, with_wildcards)
@@ -147,21 +147,21 @@ def titles_asyncio(lab: Lab) -> tuple[Results, Verdict]:
     if not lab.options.workers and (lab.options.pages or lab.options.quick):
         lab.workers = [min(pages, 1000)]
     at_once = min(pages, max(lab.workers))
-    allow_files(at_once + 100)
     # It takes a while to ask for many pages: let them take longer, too.
     delay = max(lab.lesson.DELAY, at_once / 1000)
     ports: Any = multiprocessing.SimpleQueue()
     site = multiprocessing.Process(
         target=lab.lesson.slow_site, args=[ports.put, delay], daemon=True)
-    site.start()
-    home = f"http://127.0.0.1:{ports.get()}"
-    urls = [f"{home}/{page + 1}" for page in range(pages)]
-    lab.compare("threads", titles_threads.map_threads,
-                lab.traced(titles_threads.fetch_title), urls,
-                tracer=trace_apart)
-    done = dict(lab.compare("asyncio", lab.lesson.map_asyncio,
-                            lab.traced(lab.lesson.get_title, AsyncTraced),
-                            urls, tracer=trace_apart))
+    with files_allowed(at_once + 100):
+        site.start()
+        home = f"http://127.0.0.1:{ports.get()}"
+        urls = [f"{home}/{page + 1}" for page in range(pages)]
+        lab.compare("threads", titles_threads.map_threads,
+                    lab.traced(titles_threads.fetch_title), urls,
+                    tracer=trace_apart)
+        done = dict(lab.compare("asyncio", lab.lesson.map_asyncio,
+                                lab.traced(lab.lesson.get_title, AsyncTraced),
+                                urls, tracer=trace_apart))
     site.terminate()
     return [(url, done[url]) for url in urls if url in done][:10], (
         lab.judged(one_thread_waits, lab.runs))

@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ._text import count
@@ -80,12 +81,14 @@ def contents(*path: str) -> str:
     return ""
 
 
-def allow_files(number: int) -> None:
-    """Let this process, and those it starts, open so many files at once.
-    Raises OSError if the system allows fewer."""
+@contextlib.contextmanager
+def files_allowed(number: int) -> Iterator[None]:
+    """Meanwhile let this process, and those it starts, open so many files at
+    once. Raises OSError if the system allows fewer."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
+        yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < number:
@@ -93,6 +96,10 @@ def allow_files(number: int) -> None:
                       f"{number} are needed: take fewer --workers")
     if soft != resource.RLIM_INFINITY and soft < number:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Memory:

@@ -10,7 +10,8 @@ import types
 import warnings
 from unittest import mock
 
-from concur_demo._machine import Memory, this_machine, usable_cores
+from concur_demo._machine import (
+    Memory, files_allowed, this_machine, usable_cores)
 
 from .support import TestCase, on_linux, on_posix, run_lesson
 
@@ -126,6 +127,17 @@ class Grown(TestCase):
 
 @on_posix
 class Files(TestCase):
+
+    def test_the_limit_is_as_before(self) -> None:
+        import resource
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        low = (64, before[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, low)
+        with files_allowed(100):
+            self.assertEqual(
+                resource.getrlimit(resource.RLIMIT_NOFILE)[0], 100)
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), low)
 
     def test_more_may_be_open_or_it_is_told(self) -> None:
         limit = ("import resource; resource.setrlimit("
