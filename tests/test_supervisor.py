@@ -219,6 +219,24 @@ class CommandTest(TestCase):
              "primes_pool: interrupted\n") for method in METHODS
             for seconds in (0.0, 0.01)))
 
+    def test_no_process_is_born_to_a_command_that_is_leaving(self) -> None:
+        ended = run([*PYTHON, "-c", """if True:
+            import atexit, multiprocessing, os, signal, time
+            from concur_demo import _run, primes_pool
+
+            def map_pool(*rest, **options):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.4)  # the command has tidied up by then
+                multiprocessing.Process(
+                    target=print, args=["born"], daemon=True).start()
+                time.sleep(9)
+
+            primes_pool.map_pool = map_pool
+            atexit.register(time.sleep, 0.9)  # and takes this long to end
+            _run.be_command("primes_pool", lambda: _run.command(
+                "primes_pool", ["9"]))"""])
+        self.assertEqual(ended, Ended(130, "", "primes_pool: interrupted\n"))
+
     def test_interrupted_whatever_it_waits_for(self) -> None:
         def stop_one(command: Command) -> None:
             to_worker(signal.SIGSTOP)(command)  # it can neither speak nor end
