@@ -10,8 +10,8 @@ from typing import Any
 from unittest import mock
 
 from concur_demo import (
-    counter_processes, measure, primes_threads, titles_executor,
-    transfer_threads, window_threads)
+    counter_processes, counter_threads, measure, primes_threads,
+    titles_executor, transfer_threads, window_threads)
 from concur_demo._machine import this_machine
 
 from .support import HAS_INTERPRETERS, HAS_WINDOWS, TestCase
@@ -55,6 +55,15 @@ class Claims(TestCase):
             "does not hold", "counter_threads", self.patched(
                 "counter_threads.lock", contextlib.nullcontext()),
             updates=2_000_000, workers=[2])
+
+    def test_a_mere_plus_one_that_is_without_luck(self) -> None:
+        # As on a Python without the GIL
+        with self.patched("counter_threads.add_at_once",
+                          counter_threads.add_by_call):
+            verdict = measure("counter_threads", updates=2_000_000,
+                              workers=[2]).verdict
+        self.assertEqual(verdict.word, "holds")
+        self.assertRegex(verdict.take_home, r"\+= 1 lost [1-9][\d,]*\.$")
 
     def test_processes_without_their_lock(self) -> None:
         self.assert_verdict(
