@@ -218,7 +218,7 @@ UPDATES = dict(type=functools.partial(positive, most=10**9), metavar="N")
 
 
 @lesson(example="--workers 1,2,4 --updates 100000", options=dict(
-    updates=UPDATES | dict(help="how often to count up (default 1000000)")))
+    updates=UPDATES | dict(help="how often to count up (default 2000000)")))
 def counter_threads(lab: Lab) -> tuple[Results, Verdict]:
     """Count up a global variable in three ways."""
     shares = shares_of(lab.options.updates or lab.lesson.UPDATES)

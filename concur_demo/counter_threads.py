@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 
-UPDATES = 1_000_000
+UPDATES = 2_000_000
 
 counter = 0
 lock = threading.Lock()
