@@ -7,6 +7,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -481,6 +482,13 @@ class MechanismTest(TestCase):
     def test_what_the_work_of_a_pool_raises_reaches_the_caller(self) -> None:
         with self.assertRaisesRegex(LookupError, "7"):
             self.map_pool(refuse, [7], 1)
+
+    def test_the_sieve_of_any_piece(self) -> None:
+        lesson = MODULES["primes_sieve"]
+        for piece in itertools.combinations(range(1, 60), 2):
+            numbers = range(*piece)
+            self.assertEqual(lesson.sieve(numbers),
+                             lesson.sum_primes(numbers), numbers)
 
     def test_the_sum_up_to_a_million(self) -> None:
         lesson = MODULES["primes_pool"]
