@@ -168,7 +168,10 @@ def say_errors(report: Report) -> None:
 
 def progress_line(quiet: bool) -> Callable[[str], None]:
     """Return a function that shows what is going on, on a terminal."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    # A dumb one, or the shell of an editor, which claims to be a terminal,
+    # would heed no "\\r".
+    if quiet or os.environ.get("TERM") == "dumb" or not (
+            isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.isatty()):
         return lambda text: None
     width = shutil.get_terminal_size().columns - 1
     return lambda text: say(f"\r{text[:width]:{width}}\r", end="")

@@ -2,6 +2,7 @@
 it ends, and what it does where streams and files fail it."""
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -10,6 +11,9 @@ import signal
 import subprocess
 import unittest
 import xml.etree.ElementTree
+from unittest import mock
+
+from concur_demo._run import command as command_of, status_of
 
 from .support import (
     ABLE,
@@ -249,8 +253,8 @@ class Streams(TestCase):
 class Terminal(TestCase):
     """Progress, which is shown on a terminal only."""
 
-    def on_terminal(self, *words: object, interrupt: bool = False
-                    ) -> tuple[int, str, list[str]]:
+    def on_terminal(self, *words: object, interrupt: bool = False,
+                    kind: str = "xterm") -> tuple[int, str, list[str]]:
         """Return exit status, what a lesson sends to its terminal, and the
         lines that stand there in the end."""
         try:
@@ -261,7 +265,7 @@ class Terminal(TestCase):
             process = subprocess.Popen(
                 command(*map(str, words)), cwd=ROOT, stdout=terminal,
                 stderr=terminal, stdin=subprocess.DEVNULL,
-                env={**os.environ, "COLUMNS": "80"})
+                env={**os.environ, "COLUMNS": "80", "TERM": kind})
         self.addCleanup(process.kill)
         sent = b""
         with (open(ours, "rb", buffering=0) as screen,
@@ -297,6 +301,49 @@ class Terminal(TestCase):
         self.assertEqual(status, 0)
         self.assertNotIn("2 threads  ", sent)
         self.assertIn(": start 1 to 2000", sent)
+
+    def test_none_where_a_line_cannot_be_written_over(self) -> None:
+        status, sent, _ = self.on_terminal(*SUMS, kind="dumb")
+        self.assertEqual(status, 0)
+        self.assertNotIn("\r", sent.replace("\r\n", "\n"))
+
+
+class EditorShell(io.TextIOBase):
+    """What IDLE, or another editor, has in place of a standard stream: it
+    claims to be a terminal, and has neither a file nor a buffer."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def isatty(self) -> bool:
+        """Claim to be a terminal."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Show the text."""
+        self.text += text
+        return len(text)
+
+
+class Editor(TestCase):
+    """A command in the shell of an editor."""
+
+    def test_its_report_and_its_errors_and_nothing_else(self) -> None:
+        for words, status, told in [
+                (["2000", "3000"], 0, ""), (["--help"], 0, ""),
+                (["--snippet"], 0, ""),
+                (["--nonsense"], 2, r"primes_threads: .*--nonsense.*\n"),
+                (["--svg=/no/file"], 1, r"primes_threads: .*/no/file\n")]:
+            out, err = EditorShell(), EditorShell()
+            with self.subTest(words), mock.patch.multiple(
+                    "sys", stdin=EditorShell(), stdout=out, stderr=err):
+                self.assertEqual(status_of(
+                    "primes_threads",
+                    lambda: command_of("primes_threads", words)), status)
+            self.assertRegex(err.text, rf"\A{told}\Z")
+            self.assertEqual(out.text == "", status > 0)
 
 
 @on_posix
