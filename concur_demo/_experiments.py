@@ -112,7 +112,7 @@ def compare_titles(
                 _web.limited(fetch, 1.1 * lab.lesson.TIMEOUT), urls))
     return [(_web.without_password(url), done[url][:200] or "(none)")
             for url in urls if url in done], lab.compared(
-        several_are_faster, next(iter(mechanisms)), needed_cores=1,
+        several_are_faster, next(iter(mechanisms)), needed_cores=0,
         rival=rival, take_home=take_home)
 
 
@@ -550,7 +550,7 @@ def primes_interpreters(lab: Lab) -> tuple[Results, Verdict]:
 
 
 @lesson(example="--workers 1,2,4 5000000", worker="process",
-        workers=sorted({1, usable_cores()}), operand=LIMIT)
+        workers=sorted({1, math.ceil(usable_cores())}), operand=LIMIT)
 def primes_sieve(lab: Lab) -> tuple[Results, Verdict]:
     """Sum primes by trial division, by a sieve, and by one in segments."""
     from .window_threads import map_here

@@ -106,7 +106,7 @@ class Lab:
         return judge(*facts, **more)
 
     def compared(self, judge: Callable[..., Verdict],
-                 variant: str | None = None, needed_cores: int = 2,
+                 variant: str | None = None, needed_cores: float = 1.5,
                  rival: str = "", **facts: Any) -> Verdict:
         """Return judge(alone, best, evidence, **facts) on the variant's run
         with one worker and the fastest with several, which is to be as fast
@@ -121,7 +121,9 @@ class Lab:
         elif min(run.seconds for run in runs) < SHORT_SECONDS:
             why = "The runs are too short to compare: give them more work."
         elif cores < needed_cores:
-            why = f"Only {count(cores, 'core')} may be used here."
+            why = f"Only {count(cores, 'core')} may be used here" + (
+                ": the control group of a container allows no more."
+                if cores % 1 else ".")
         else:
             best = min(several, key=lambda run: run.seconds)
             verdict = self.judged(judge, alone[0], best, (

@@ -1,7 +1,6 @@
 """What a run is measured on: interpreter, GIL, usable cores, memory, files."""
 
 import contextlib
-import math
 import os
 import pathlib
 import sys
@@ -18,7 +17,7 @@ class Machine(NamedTuple):
     python: str           # "3.13.0"
     implementation: str   # "CPython"
     gil: bool             # whether one thread at a time runs Python code
-    cores: int            # cores this process may use, not those installed
+    cores: float          # that this process may use, not those installed
     platform: str         # "Linux x86_64"
 
     def __str__(self) -> str:
@@ -38,15 +37,16 @@ def this_machine() -> Machine:
         platform=f"{platform.system()} {platform.machine()}")
 
 
-def usable_cores(root: str = "/") -> int:
+def usable_cores(root: str = "/") -> float:
     """Return how many cores this process may use at once: those it is bound
-    to, or fewer if its control groups (a container) allow no more, rounded
-    up. `root` is where /proc and /sys are mounted."""
+    to or, if its control groups (a container) allow no more, as few as 1.5
+    or 0.5. `root` is where /proc and /sys are mounted."""
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count() or 1)
     with contextlib.suppress(ValueError):  # files that make no sense
-        cores = min([cores, *map(math.ceil, cgroup_limits(root))])
-    return max(1, cores)
+        limit = min([cores, *cgroup_limits(root)])
+        return round(limit, 2) if limit % 1 else int(limit)
+    return cores
 
 
 def cgroup_limits(root: str) -> list[float]:

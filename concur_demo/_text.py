@@ -60,7 +60,7 @@ def say(line: str, end: str = "\n") -> None:
             sys.stderr.flush()
 
 
-def count(number: int, thing: str) -> str:
+def count(number: float, thing: str) -> str:
     """Return a number of things in words, as "2 processes"."""
     plural = "" if number == 1 else "es" if thing.endswith("s") else "s"
     return f"{number} {thing}{plural}"

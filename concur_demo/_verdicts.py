@@ -15,7 +15,7 @@ SLOWER = 1.5       # times: more than it feigns between two mechanisms
 
 
 def several_are_faster(alone: Run, best: Run, evidence: str,
-                       take_home: str = "", cores: int = 0,
+                       take_home: str = "", cores: float = 0,
                        parallel: bool = False) -> Verdict:
     """Judge the claim that several workers are faster than one. They can
     keep so many cores busy, 0 if they only wait; and they have to keep more

@@ -123,8 +123,12 @@ class VerdictTest(TestCase):
             # The time to start its worker is most of the run
             (pool, CANNOT_TELL, [a_run(1, 4, 0.5), slower], {}),
             (pool, CANNOT_TELL, [*alone, faster], {"cores": 1}),
+            (pool, CANNOT_TELL, [*alone, faster], {"cores": 1.1}),
+            (pool, HOLDS, [*alone, a_run(2, 8 / 3, 2, 1.5)], {"cores": 1.5}),
+            # All of two and a half cores is not the fault of others
+            (pool, NOT, [*alone, a_run(3, 4, 3, 2.5)], {"cores": 2.5}),
             (titles, HOLDS, [*waiting, a_run(5, 1, 4, 0, "pages")],
-             {"cores": 1}),
+             {"cores": 0.5}),
             (titles, NOT, [*waiting, a_run(5, 4, 1, 0, "pages")],
              {"cores": 1}),
             (threads, HOLDS, [*alone, turns], {}),
@@ -163,7 +167,9 @@ class VerdictTest(TestCase):
                 ("include 1 and a larger number", good[:1], 2),
                 ("include 1 and a larger number", good[1:], 2),
                 ("too short", [good[0], a_run(2, 0.0049)], 2),
-                ("Only 1 core ", good, 1)]:
+                ("Only 1 core may be used here.", good, 1),
+                ("Only 1.1 cores may be used here: the control group of a "
+                 "container allows no more.", good, 1.1)]:
             with self.subTest(says=says):
                 verdict = self.verdict("primes_threads", runs, cores=cores)
                 self.assertEqual(verdict.word, CANNOT_TELL)

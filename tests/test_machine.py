@@ -20,7 +20,7 @@ V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/cpu"
 
 class Cores(TestCase):
 
-    def cores(self, groups: str, files: dict[str, str]) -> int:
+    def cores(self, groups: str, files: dict[str, str]) -> float:
         """Return how many of 8 cores may be used in these control groups,
         whose files hold this."""
         root = self.folder()
@@ -32,27 +32,28 @@ class Cores(TestCase):
                                new=lambda pid: set(range(8))):
             return usable_cores(str(root))
 
-    def test_the_limit_of_a_group_is_rounded_up(self) -> None:
-        for quota, cores in (("50000", 1), ("110000", 2), ("150000", 2),
-                             ("300000", 3), ("9900000", 8), ("max", 8)):
-            self.assertEqual(cores, self.cores(
-                "0::/one\n", {f"{V2}/one/cpu.max": f"{quota} 100000\n"}))
-            self.assertEqual(cores, self.cores("4:cpu,cpuacct:/one\n", {
+    def test_the_limit_of_a_group(self) -> None:
+        for quota, cores in (("50000", "0.5"), ("110000", "1.1"),
+                             ("150000", "1.5"), ("33333", "0.33"),
+                             ("300000", "3"), ("9900000", "8"), ("max", "8")):
+            self.assertEqual(cores, str(self.cores(
+                "0::/one\n", {f"{V2}/one/cpu.max": f"{quota} 100000\n"})))
+            self.assertEqual(cores, str(self.cores("4:cpu,cpuacct:/one\n", {
                 f"{V1}/one/cpu.cfs_quota_us": quota.replace("max", "-1"),
-                f"{V1}/one/cpu.cfs_period_us": "100000\n"}))
+                f"{V1}/one/cpu.cfs_period_us": "100000\n"})))
 
     def test_the_narrowest_of_nested_groups_limits(self) -> None:
         groups = "12:memory:/x\n1:name=systemd:/y\n0::/one/two\n"
         for limits, cores in (
-                ({"": "max", "one/": "max", "one/two/": "250000"}, 3),
-                ({"one/": "150000", "one/two/": "400000"}, 2),
+                ({"": "max", "one/": "max", "one/two/": "250000"}, 2.5),
+                ({"one/": "150000", "one/two/": "400000"}, 1.5),
                 ({"": "100000", "one/two/": "max"}, 1),
                 ({"three/": "100000"}, 8)):
             self.assertEqual(cores, self.cores(groups, {
                 f"{V2}/{name}cpu.max": f"{quota} 100000"
                 for name, quota in limits.items()}))
         # A container sees its own group as the top, under the host's name.
-        for groups, cores in ("3:cpu:/docker/1", 1), ("3:cpuset:/", 8):
+        for groups, cores in ("3:cpu:/docker/1", 0.6), ("3:cpuset:/", 8):
             self.assertEqual(cores, self.cores(groups, {
                 f"{V1}/cpu.cfs_quota_us": "60000",
                 f"{V1}/cpu.cfs_period_us": "100000"}))
