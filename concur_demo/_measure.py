@@ -179,9 +179,14 @@ class Run(NamedTuple):
         return sum(span.seconds for span in self.spans) / self.seconds
 
     @property
+    def cpu_seconds(self) -> float:
+        """How much CPU time the tasks took."""
+        return sum(span.cpu_seconds for span in self.spans)
+
+    @property
     def cores_busy(self) -> float:
         """How many cores worked at once: parallelism."""
-        return sum(span.cpu_seconds for span in self.spans) / self.seconds
+        return self.cpu_seconds / self.seconds
 
     def shown(self) -> dict[str, str]:
         """Return all figures by their headings, as a reader sees them."""

@@ -12,6 +12,7 @@ from ._text import count
 
 FASTER = 1 / 1.15  # of the time: less than a noisy machine feigns
 SLOWER = 1.5       # times: more than it feigns between two mechanisms
+SHORT = 0.1        # seconds: Windows counts CPU time in ticks of 1/64 second
 
 
 def several_are_faster(alone: Run, best: Run, evidence: str,
@@ -20,14 +21,23 @@ def several_are_faster(alone: Run, best: Run, evidence: str,
     """Judge the claim that several workers are faster than one. They can
     keep so many cores busy, 0 if they only wait; and they have to keep more
     than one busy, if `parallel`."""
-    if best.seconds <= FASTER * alone.seconds and (not parallel or (
-            alone.cores_busy >= 0.8 and FASTER * best.cores_busy >= 1)):
+    faster = best.seconds <= FASTER * alone.seconds
+    if faster and not parallel:
+        return Verdict(HOLDS, evidence, take_home)
+    if cores and alone.seconds < SHORT:
+        return Verdict(CANNOT_TELL, f"{evidence} That is too short to tell.")
+    if faster and alone.cores_busy >= 0.8 and FASTER * best.cores_busy >= 1:
         return Verdict(HOLDS, evidence, take_home)
     if cores and (alone.cores_busy < 0.8 or best.cores_busy < 0.9 * min(
             best.in_flight, cores)):
         return Verdict(CANNOT_TELL, (
             f"{evidence} One kept {alone.cores_busy:.2f} busy: the start of "
             "workers, the disk or other programs may have slowed them."))
+    if parallel and FASTER * best.cpu_seconds > alone.cpu_seconds:
+        return Verdict(CANNOT_TELL, (
+            f"{evidence} The same work took {alone.cpu_seconds:.3g} seconds "
+            f"of CPU time on one, and {best.cpu_seconds:.3g} on several: "
+            "their cores may be slower ones, or shared with others."))
     return Verdict(DOES_NOT_HOLD, evidence)
 
 
@@ -44,7 +54,8 @@ def none_is_faster(alone: Run, best: Run, evidence: str, gil: bool) -> Verdict:
             DOES_NOT_HOLD, evidence, "This Python has no GIL, so threads run "
             "Python code on several cores at once: parallelism.")
     return Verdict(CANNOT_TELL, evidence + (
-        " Under the GIL that cannot be: other programs disturbed the runs."
+        " Under the GIL that cannot be: other programs, or cores of two "
+        "speeds, disturbed the runs."
         if gil else " This Python has no GIL, so the cause is another: a "
         "single large task, or other programs on this machine."))
 
@@ -212,7 +223,7 @@ def judge_sieve(trial: Run, sieve: Run, segments: Run,
         f"{sieve.seconds:.3g} s.")
     if not same:
         return Verdict(DOES_NOT_HOLD, f"{evidence} But their sums differ.")
-    if trial.seconds < 0.1:
+    if trial.seconds < SHORT:
         return Verdict(CANNOT_TELL, f"{evidence} That is too short to tell.")
     if sieve.seconds > FASTER * trial.seconds:
         return Verdict(DOES_NOT_HOLD, evidence)

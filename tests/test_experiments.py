@@ -116,7 +116,15 @@ class VerdictTest(TestCase):
             (copy, CANNOT_TELL, [waiting[0], slower], {}),
             (copy, CANNOT_TELL, [*alone, faster], {"cores": 1}),
             (pool, HOLDS, [*alone, faster], {}),
-            (pool, NOT, [*alone, slower], {}),
+            # The same work took more CPU time: as on slower cores
+            (pool, CANNOT_TELL, [*alone, slower], {}),
+            (pool, CANNOT_TELL, [*alone, a_run(2, 4)], {}),
+            # A single large task leaves the other process without work
+            (pool, NOT, [*alone, a_run(2, 4, 1)], {}),
+            # Too short for a clock that ticks 64 times a second
+            (copy, CANNOT_TELL, [a_run(1, 0.09), a_run(2, 0.09)], {}),
+            (copy, HOLDS, [a_run(1, 0.09), a_run(2, 0.05)], {}),
+            (pool, CANNOT_TELL, [a_run(1, 0.09), a_run(2, 0.05)], {}),
             (pool, CANNOT_TELL, [*alone, turns], {}),
             # Faster, but on one core
             (pool, CANNOT_TELL, [*alone, a_run(2, 2, 2, 1)], {}),
@@ -126,7 +134,7 @@ class VerdictTest(TestCase):
             (pool, CANNOT_TELL, [*alone, faster], {"cores": 1.1}),
             (pool, HOLDS, [*alone, a_run(2, 8 / 3, 2, 1.5)], {"cores": 1.5}),
             # All of two and a half cores is not the fault of others
-            (pool, NOT, [*alone, a_run(3, 4, 3, 2.5)], {"cores": 2.5}),
+            (copy, NOT, [*alone, a_run(3, 4, 3, 2.5)], {"cores": 2.5}),
             (titles, HOLDS, [*waiting, a_run(5, 1, 4, 0, "pages")],
              {"cores": 0.5}),
             (titles, NOT, [*waiting, a_run(5, 4, 1, 0, "pages")],
