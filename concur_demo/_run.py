@@ -19,9 +19,11 @@ from ._lab import Lab
 from ._lesson import read_lesson
 from ._machine import this_machine
 from ._options import positive
-from ._report import Report
+from ._report import CANNOT_TELL, Report, Verdict
 from ._supervisor import EXPERIMENT, leaving, quietly, supervised
 from ._text import describe, printable, say
+
+PAUSE_SECONDS = 2.0  # longer than other programs hold up a look
 
 # What asks a command to end: Ctrl-C, a request, a closed terminal.
 ENDINGS = [number for number in signal.Signals
@@ -71,10 +73,16 @@ def measured(name: str, options: argparse.Namespace,
         return Report(name, read_lesson(name).claim, verdict, this_machine(),
                       lab.runs, results, lab.worker)
 
+    report: Report
     try:
-        report: Report = supervised(experiment, into)
+        report, pause = supervised(experiment, into)
     finally:
         progress("")
+    if pause > PAUSE_SECONDS:
+        report = report._replace(verdict=Verdict(CANNOT_TELL, (
+            f"{report.verdict.evidence} But all stood still for {pause:.0f} s "
+            "meanwhile: the machine slept or had no time for it, or the "
+            "program was stopped.")))
     return report
 
 

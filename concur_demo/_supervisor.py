@@ -6,6 +6,7 @@ waits a moment at a time, and notices a death, or that the user has enough.
 
 import contextlib
 import math
+import operator
 import os
 import queue
 import shutil
@@ -33,11 +34,12 @@ turn = threading.Lock()  # two experiments at once would disturb each other
 
 
 def supervised(experiment: Callable[[str], Any],
-               into: str | None = None) -> Any:
-    """Return experiment(folder), with a folder in `into` for its files.
-    Raises what the experiment raises, and ChildProcessError if a process
-    that it has started dies. However it ends, its processes and the folder
-    are gone then; its thread may wait on."""
+               into: str | None = None) -> tuple[Any, float]:
+    """Return experiment(folder), with a folder in `into` for its files, and
+    the longest time, in seconds, that this process stood still between two
+    looks. Raises what the experiment raises, and ChildProcessError if a
+    process that it has started dies. However it ends, its processes and the
+    folder are gone then; its thread may wait on."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
@@ -50,18 +52,28 @@ def supervised(experiment: Callable[[str], Any],
     # The folder goes first: then no more tasks are begun.
     with (turn, without_warnings(), failing_threads(answers),
           started_processes() as started, scratch_folder(into) as folder):
+        looks = [time_not_worked()]
         threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
         while True:
-            with contextlib.suppress(queue.Empty):
+            try:
                 result, error = answers.get(timeout=LOOK_SECONDS)
                 break
-            look_for_death(started, folder)
+            except queue.Empty:
+                look_for_death(started, folder)
+            finally:
+                looks.append(time_not_worked())
         for process in started:
             quietly(process.join)
         look_for_death(started, folder)  # it may be the cause of the error
         if error:
             raise error
-        return result
+        return result, max(map(operator.sub, looks[1:], looks))
+
+
+def time_not_worked() -> float:
+    """Return a clock's seconds, those left out when this process was at
+    work: it may keep the GIL from us for a while."""
+    return time.perf_counter() - time.process_time()
 
 
 def leave_signals_to_parent() -> None:

@@ -332,6 +332,25 @@ class MeasureTest(TestCase):
             measure("titles_asyncio", workers=[2])
 
     @on_posix
+    def test_a_program_that_was_stopped_cannot_tell(self) -> None:
+        ended = run([*PYTHON, "-c", """if True:
+            import os, subprocess
+            from concur_demo import _run, measure, primes_threads
+
+            def sum_primes(numbers):  # by others, as the machine sleeps
+                subprocess.run(["sh", "-c", "kill -STOP $0; sleep 0.7;"
+                                "kill -CONT $0", str(os.getpid())])
+
+            primes_threads.sum_primes = sum_primes
+            for _run.PAUSE_SECONDS in 5.0, 0.6:
+                print(*measure("primes_threads", [9], workers=[1]).verdict)
+            """])
+        self.assertRegex(
+            ended.stdout, r"\A(cannot tell There is nothing to compare[^\n]+) "
+            r"\n\1 But all stood still for 1 s meanwhile: the machine slept "
+            r"[^\n]+\n\Z")
+
+    @on_posix
     def test_the_folder_goes_also_where_no_file_can_be_opened(self) -> None:
         folder = self.folder()
         ended = run_lesson(
