@@ -143,9 +143,16 @@ def on_small_disk(folder: pathlib.Path, size: str) -> list[str]:
     size at the folder; SkipTest where that takes more rights."""
     mount = shlex.join(["mount", "-t", "tmpfs", "-o", f"size={size}", "none",
                         str(folder)])
-    words = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    return in_container("--mount", "sh", "-c", f'{mount} && exec "$@"', "sh")
+
+
+def in_container(*words: str) -> list[str]:
+    """Return the words before a command that let it see less of the machine,
+    as containers do; SkipTest where that takes more rights."""
+    words = ("unshare", *words)
     if shutil.which("unshare") is None or subprocess.run(
             [*words, "true"], capture_output=True,
             timeout=DEADLINE).returncode:
-        raise unittest.SkipTest("nothing can be mounted without root's rights")
-    return words
+        raise unittest.SkipTest("no container can be made without root's "
+                                "rights")
+    return [*words]

@@ -3,6 +3,7 @@ tells it, nobody waits for ever, and nothing is left behind."""
 
 import _thread
 import contextlib
+import errno
 import functools
 import importlib
 import itertools
@@ -27,8 +28,8 @@ from concur_demo import measure
 from .faults import FAULTS, RESULTS, TASKS, state
 from .smaller import constants_of
 from .support import (
-    ABLE, DEADLINE, PYTHON, ROOT, Ended, TestCase, at_once, command, on_linux,
-    on_posix, run, run_lesson, small)
+    ABLE, DEADLINE, PYTHON, ROOT, Ended, TestCase, at_once, command,
+    in_container, on_linux, on_posix, run, run_lesson, small)
 
 METHODS = multiprocessing.get_all_start_methods()
 SOON = 5.0  # seconds, within which all is over
@@ -237,6 +238,25 @@ class CommandTest(TestCase):
                 "primes_pool", ["9"]))"""])
         self.assertEqual(ended, Ended(130, "", "primes_pool: interrupted\n"))
 
+    def test_interrupted_as_the_first_process_of_a_container(self) -> None:
+        # To that, a signal without a handler would be as none.
+        ended = run([*in_container("--pid", "--fork", "--mount-proc"),
+                     *PYTHON, "-c", """if True:
+            import os, signal, sys
+            from concur_demo import _run, primes_pool
+
+            def map_pool(work, tasks, workers, pool, timeout):
+                with pool(2) as processes:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    processes.apply(signal.pause)
+
+            primes_pool.map_pool = map_pool
+            print(os.getpid(), flush=True)
+            _run.be_command("primes_pool", lambda: _run.command(
+                "primes_pool", ["9"]))"""])
+        self.assertEqual(
+            ended, Ended(143, "1\n", "primes_pool: interrupted\n"))
+
     def test_interrupted_whatever_it_waits_for(self) -> None:
         def stop_one(command: Command) -> None:
             to_worker(signal.SIGSTOP)(command)  # it can neither speak nor end
@@ -330,6 +350,17 @@ class MeasureTest(TestCase):
               self.assertRaisesRegex(
                   ChildProcessError, "exit status 3$")):
             measure("titles_asyncio", workers=[2])
+
+    def test_no_semaphores(self) -> None:
+        # As on some phones, in AWS Lambda, and without /dev/shm.
+        for lesson in ("primes_pool", "primes_queue", "torn_pipe",
+                       "counter_processes", "window_threads"):
+            with (self.subTest(lesson), mock.patch(
+                    "_multiprocessing.SemLock", side_effect=OSError(
+                        errno.ENOSYS, "Function not implemented")),
+                  self.assertRaisesRegex((OSError, RuntimeError),
+                                         "Function not implemented$")):
+                measure(lesson, quick=True)
 
     @on_posix
     def test_a_program_that_was_stopped_cannot_tell(self) -> None:
