@@ -166,7 +166,13 @@ def started_processes() -> Iterator[dict[BaseProcess, float]]:
                 with birth:
                     if broken_off.is_set():
                         raise SystemExit  # which ends a thread silently
-                    methods[name](process)
+                    # A forked one would close it, and IDLE's then waits for
+                    # an answer that never comes.
+                    stdin, sys.stdin = sys.stdin, None
+                    try:
+                        methods[name](process)
+                    finally:
+                        sys.stdin = stdin
                     started[process] = math.inf
                 return
             if process in started and process.exitcode is None:

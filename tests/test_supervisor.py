@@ -351,6 +351,18 @@ class MeasureTest(TestCase):
                   ChildProcessError, "exit status 3$")):
             measure("titles_asyncio", workers=[2])
 
+    def test_standard_input_of_an_editor(self) -> None:
+        def close() -> None:  # in IDLE it would wait for ever
+            raise LookupError("no answer")
+
+        for method in METHODS:
+            with self.subTest(method), mock.patch("sys.stdin") as stdin:
+                stdin.close = close
+                report = measure("primes_pool", [9], workers=[1],
+                                 start_method=method)
+                self.assertEqual(report.results[0][1], 17)
+                self.assertIs(sys.stdin, stdin)
+
     def test_no_semaphores(self) -> None:
         # As on some phones, in AWS Lambda, and without /dev/shm.
         for lesson in ("primes_pool", "primes_queue", "torn_pipe",
