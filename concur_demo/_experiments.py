@@ -103,7 +103,7 @@ def compare_titles(
     fetch = lab.traced(lab.lesson.fetch_title, name=_web.without_password,
                        ready=_web.request_for)
     urls = lab.options.tasks
-    with _web.opener_installed(bool(urls)), open_site(lab.lesson) as home:
+    with _web.opener_installed(), open_site(lab.lesson) as home:
         urls = urls or [f"{home}/{page + 1}"
                         for page in range(lab.lesson.PAGES)]
         for variant, mechanism in mechanisms.items():

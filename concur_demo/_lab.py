@@ -156,5 +156,5 @@ def trace_there(*run: Any) -> Any:
     """Do what trace_apart() asks of its process."""
     from ._web import opener_installed
     run[2].home = os.getpid()  # so that its threads are named
-    with opener_installed(proxies=False):
+    with opener_installed():
         return trace_memory(*run)

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from ._measure import Span, Traced
 
 AGENT = {"User-Agent": "Mozilla/5.0 (compatible; concur_demo)"}
+THIS_MACHINE = r"(?i)(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$"
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
 
@@ -94,13 +95,22 @@ class Answers(urllib.request.HTTPErrorProcessor):
     https_response = http_response
 
 
+class Proxies(urllib.request.ProxyHandler):
+    """Knows, as browsers do, that no proxy leads to this machine."""
+
+    def proxy_open(self, request: Any, *proxy: Any) -> Any:
+        """Let the request go by the proxy, or return None."""
+        if re.match(THIS_MACHINE, request.host):
+            return None
+        return super().proxy_open(request, *proxy)
+
+
 @contextlib.contextmanager
-def opener_installed(proxies: bool) -> Iterator[None]:
-    """Let urlopen() get Answers meanwhile, through proxies if there are."""
+def opener_installed() -> Iterator[None]:
+    """Let urlopen() get Answers meanwhile, by Proxies if there are any."""
     before = getattr(urllib.request, "_opener", None)
-    direct = [] if proxies else [urllib.request.ProxyHandler({})]
     urllib.request.install_opener(
-        urllib.request.build_opener(Answers, *direct))
+        urllib.request.build_opener(Answers, Proxies))
     try:
         yield
     finally:

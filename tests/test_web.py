@@ -240,12 +240,24 @@ class Openers(SiteTest):
         self.assertEqual([title for _, title in results(ended)],
                          [f"Page {number}" for number in range(1, 6)])
 
-    def test_the_users_pages_come_by_the_proxy(self) -> None:
-        self.page(HELLO, "http://far.test/")
-        ended = run_lesson(
-            "titles_threads", "--json", "--workers", 1, "http://far.test/",
-            no_proxy="", http_proxy=self.site.url)
-        self.assertEqual(results(ended), [("http://far.test/", "Hello")])
+    def test_far_pages_come_by_the_proxy_those_of_this_machine_do_not(
+            self) -> None:
+        far = ["http://far.test/", "http://127.far.test/"]
+        for url in far:
+            self.page(answer("<title>by the proxy"), url)
+        near = [f"http://{host}:{self.site.port}/hello"
+                for host in ("127.0.0.1", "LocalHost")]
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # there may be no IPv6
+                six = stack.enter_context(HostileSite("::1"))
+                near.append(f"{six.url}/hello")
+            ended = run_lesson(
+                "titles_threads", "--json", "--workers", 1, *far, *near,
+                no_proxy="", http_proxy=self.site.url)
+        self.assertEqual(ended.stderr, "")
+        self.assertEqual(dict(results(ended)), {
+            **dict.fromkeys(far, "by the proxy"),
+            **dict.fromkeys(near, "Hello")})
 
     def test_the_programs_opener_is_as_before(self) -> None:
         class Mine(urllib.request.OpenerDirector):
