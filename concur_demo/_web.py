@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -95,6 +96,11 @@ class Answers(urllib.request.HTTPErrorProcessor):
     https_response = http_response
 
 
+class Cookies(threading.local, CookieJar):
+    """The cookies of one page, as each has a thread of its own: no page is
+    faster for what another, or an earlier run, has been given."""
+
+
 class Proxies(urllib.request.ProxyHandler):
     """Knows, as browsers do, that no proxy leads to this machine."""
 
@@ -110,7 +116,8 @@ def opener_installed() -> Iterator[None]:
     """Let urlopen() get Answers meanwhile, by Proxies if there are any."""
     before = getattr(urllib.request, "_opener", None)
     urllib.request.install_opener(
-        urllib.request.build_opener(Answers, Proxies))
+        urllib.request.build_opener(
+            Answers, Proxies, urllib.request.HTTPCookieProcessor(Cookies())))
     try:
         yield
     finally:

@@ -128,6 +128,19 @@ class Pages(SiteTest):
         self.assertEqual(report["verdict"], "holds")
         self.assertGreater(report["runs"][2]["in_flight"], 1.5)
 
+    def test_each_is_given_its_cookie_before_it_is_shown(self) -> None:
+        def page(link: socket.socket, request: bytes) -> None:
+            known.append(b"seen=1" in request)
+            link.sendall(HELLO if known[-1] else answer(
+                "", "Set-Cookie: seen=1", "Location: /page",
+                status="302 Found"))
+        known: list[bool] = []
+        url = self.page(page)
+        report = concur_demo.measure(
+            "titles_threads", [url, url], workers=[1], repeat=2)
+        self.assertEqual(report.results, 2 * [(url, "Hello")])
+        self.assertEqual(known, 4 * [False, True])
+
     def test_host_in_any_alphabet(self) -> None:
         real = socket.getaddrinfo
 
