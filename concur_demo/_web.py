@@ -2,6 +2,7 @@
 write them, a limit for all of a page, and answers that are no page."""
 
 import base64
+import codecs
 import contextlib
 import queue
 import re
@@ -70,7 +71,8 @@ def limited(work: Traced, seconds: float) -> Callable[[str], Any]:
 
 
 class Answers(urllib.request.HTTPErrorProcessor):
-    """Follows redirects, and refuses what is not a web page."""
+    """Follows redirects, refuses what is not a web page, and lets one of
+    UTF-16, as its first bytes tell, be read as one of UTF-8."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         """Return the page; raise OSError if this leads to none."""
@@ -91,6 +93,11 @@ class Answers(urllib.request.HTTPErrorProcessor):
         if trouble:
             response.close()
             raise OSError(trouble)
+        if response.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            response.read1 = codecs.EncodedFile(
+                response, "utf-8", "utf-16", "replace").read
+            del headers["Content-Type"]
+            headers["Content-Type"] = "text/html; charset=utf-8"
         return response
 
     https_response = http_response

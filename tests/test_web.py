@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 import unittest
@@ -14,7 +15,8 @@ from unittest import mock
 
 import concur_demo
 
-from .hostile_site import HELLO, HostileSite, SiteTest, answer, redirect
+from .hostile_site import (
+    HELLO, HostileSite, SiteTest, answer, chunked, redirect)
 from .support import PYTHON, Ended, run, run_lesson
 
 # The lesson's command, but with less patience.
@@ -127,6 +129,20 @@ class Pages(SiteTest):
                           for run in report["runs"]], [(1, 5), (2, 5), (5, 5)])
         self.assertEqual(report["verdict"], "holds")
         self.assertGreater(report["runs"][2]["in_flight"], 1.5)
+
+    def test_utf_16_by_its_mark(self) -> None:
+        page = "<meta charset=utf-16><title>Caf\u00e9 \u65e5 \U0001f600"
+        urls = [self.page(answer(data, kind=kind), f"/{len(data)}{kind[-2:]}")
+                for data in (b"\xff\xfe" + page.encode("utf-16-le"),
+                             b"\xfe\xff" + page.encode("utf-16-be") + b"!")
+                for kind in ("", "text/html", "text/html; charset=utf-16")]
+        urls.append(self.page(redirect(urls[0])))
+        late = "\ufeff" + "<p>filler</p>" * 10_000 + page[20:]
+        urls.append(self.page(chunked(
+            *re.findall(b"(?s).{1,999}", late.encode("utf-16-le"))), "/late"))
+        report = concur_demo.measure("titles_threads", urls, workers=[1])
+        self.assertEqual(report.results, [
+            (url, "Caf\u00e9 \u65e5 \U0001f600") for url in urls])
 
     def test_each_is_given_its_cookie_before_it_is_shown(self) -> None:
         def page(link: socket.socket, request: bytes) -> None:
