@@ -80,11 +80,12 @@ class Pages(SiteTest):
         site = self.site
         site.pages |= {"/caf%C3%A9%20au%20lait": HELLO, "/moved": redirect(
             "hello"), "/no-type": answer("<title>Hello", kind=""),
+            "/to-cafe": redirect("/caf\u00c3\u00a9 au lait"),
             "/xhtml": answer("<title>Hello", kind="Application/XHTML+XML")}
         good = [site.url + path for path in (
             "/hello", "/hello?a b=\u00e9&c", "/hello#part", "/no-type",
-            "/xhtml", "/moved", "/endless-redirect", "/silent-title",
-            "/caf\u00e9 au lait", "/caf%C3%A9%20au%20lait")]
+            "/xhtml", "/moved", "/to-cafe", "/endless-redirect",
+            "/silent-title", "/caf\u00e9 au lait", "/caf%C3%A9%20au%20lait")]
         good.append(f"HTTP://LOCALHOST:{site.port}/hello")
         endless = [f"{site.url}/endless-{part}"
                    for part in ("body", "comment", "title")]
@@ -169,6 +170,26 @@ class Pages(SiteTest):
             report = concur_demo.measure("titles_threads", [url], workers=[1])
         self.assertEqual(report.results, [(url, "Hello")])
         self.assertEqual(asked, {"xn--mnchen-3ya.test"})
+
+    def test_next_address_of_a_host_if_the_first_is_dead(self) -> None:
+        real, dead = socket.getaddrinfo, refused().rpartition(":")[2]
+
+        def look_up(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
+            return [found for one in (dead, port) for found in real(
+                "127.0.0.1", one, *rest, **options)]
+        url = f"http://two.test:{self.site.port}/hello"
+        with mock.patch.object(socket, "getaddrinfo", look_up):
+            report = concur_demo.measure("titles_threads", [url], workers=[1])
+        self.assertEqual(report.results, [(url, "Hello")])
+
+    def test_servers_that_know_only_browsers_are_told_who_asks(self) -> None:
+        def page(link: socket.socket, request: bytes) -> None:
+            known = re.search(
+                rb"\r\nUser-Agent: Mozilla/.*concur_demo.*\r\n", request)
+            link.sendall(HELLO if known else answer(status="403 Forbidden"))
+        urls = [self.page(page), self.page(redirect("/page"), "/moved")]
+        report = concur_demo.measure("titles_threads", urls, workers=[1])
+        self.assertEqual(report.results, [(url, "Hello") for url in urls])
 
     def test_what_controls_a_terminal(self) -> None:
         url = self.page(answer(
