@@ -135,10 +135,11 @@ def this_worker() -> str:
 @contextlib.contextmanager
 def noted(name: str, note: pathlib.Path) -> Iterator[None]:
     """Leave a note of a task meanwhile, and let this process, which another
-    has started, end when that does."""
+    has started, end when that does. Workers of another's pool do neither:
+    they may be on another machine, without that folder."""
     if parent := multiprocessing.parent_process():
         end_with(parent)
-    note.write_text(printable(name), encoding="utf-8")
+        note.write_text(printable(name), encoding="utf-8")
     try:
         yield
     finally:
@@ -207,8 +208,13 @@ def trace(variant: str, mechanism: Callable[..., Iterable[tuple[Any, Any]]],
     start = time.perf_counter()
     done = list(mechanism(work, tasks, workers))
     seconds = time.perf_counter() - start
-    spans = [span._replace(start=span.start - start)
-             for _, (_, span) in done]
+    spans = sorted((span for _, (_, span) in done), key=lambda one: one[2])
+    zeros: dict[str, float] = {}
+    for span in spans:  # a worker with another clock starts at 0
+        inside = start <= span.start <= start + seconds
+        zeros.setdefault(span.worker, start if inside else span.start)
+    spans = [span._replace(start=span.start - zeros[span.worker])
+             for span in spans]
     return (
         Run(variant, workers, seconds, sorted(spans, key=lambda one: one[2])),
         [(task, result) for task, (result, span) in done

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import multiprocessing
 import multiprocessing.pool
 import os
@@ -20,6 +21,7 @@ from concur_demo._measure import Run, Span
 from concur_demo._report import Verdict
 from concur_demo._run import lesson_parser
 
+from . import cluster
 from .support import PYTHON, TestCase, run, run_lesson
 
 # A look at a process takes so long that it often ends meanwhile.
@@ -174,7 +176,11 @@ class VerdictTest(TestCase):
                 ("Of 2 tasks, 2 failed", [good[0], a_run(2, 2, failed=2)], 2),
                 ("include 1 and a larger number", good[:1], 2),
                 ("include 1 and a larger number", good[1:], 2),
+                ("Of 2 tasks, 2 failed", [
+                    a_run(1, 4)._replace(spans=good[0].spans[:1]),
+                    a_run(2, 2, failed=2)], 2),
                 ("too short", [good[0], a_run(2, 0.0049)], 2),
+                ("takes its own number", [a_run(1, 4, 1.3), good[1]], 2),
                 ("Only 1 core may be used here.", good, 1),
                 ("Only 1.1 cores may be used here: the control group of a "
                  "container allows no more.", good, 1.1)]:
@@ -337,6 +343,41 @@ class RunsTest(TestCase):
                          report._repr_html_()):
                 self.assertIn(name, form)
                 self.assertIn(f"{figure:,}", form)
+
+
+class ClusterTest(TestCase):
+    """Pools of cluster software, whose workers are on other machines."""
+
+    def test_their_figures_count(self) -> None:
+        self.addCleanup(cluster.MPIPool.end)
+        for pool in "RayPool", "MPIPool":
+            with self.subTest(pool):
+                report = measure("primes_pool", [10, 100, 10], workers=[2],
+                                 pool=f"tests.cluster:{pool}")
+                self.assertEqual(report.errors(), [])
+                self.assertEqual(report.results[-1], (
+                    "sum of the primes up to 100", 1060))
+                for one in report.runs:
+                    self.assertEqual(
+                        len({span.worker for span in one.spans}), one.workers)
+                    # However far ahead their clocks are, the picture holds.
+                    for span in one.spans:
+                        self.assertLessEqual(0, span.start)
+                        self.assertLessEqual(
+                            span.start + span.seconds, one.seconds)
+
+    def test_what_fails_is_told_in_a_line(self) -> None:
+        pool = "tests.cluster:RayPool"
+        with self.assertRaisesRegex(
+                RuntimeError, "^the pool failed: Tried to .* only 2 CPUs$"):
+            measure("primes_pool", [9, 9, 9], workers=[3], pool=pool)
+        with (mock.patch("concur_demo.primes_pool.sum_primes", cluster.die),
+              self.assertRaisesRegex(
+                  RuntimeError, "^the pool failed: ActorDied: .{,190}$")):
+            measure("primes_pool", [10, 20], workers=[2], pool=pool)
+        with mock.patch("concur_demo.primes_pool.sum_primes", math.sqrt):
+            report = measure("primes_pool", [10], workers=[1], pool=pool)
+        self.assertIn("TypeError: must be real number", report.errors()[0][1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,167 @@
+"""Pools as those of cluster software, which is not installed here: all that
+ray.util.multiprocessing.Pool (ray 2.60) and mpi4py.util.pool.Pool (4.1)
+publish of what the lessons use.
+
+Their workers are processes on other machines, as far as one can be: no
+children of multiprocessing, with clocks of their own, and without our folder.
+python -m tests.cluster is one of them; it imports little.
+"""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+SLOTS = 2
+AHEAD = 5000.0  # seconds that the clock of a worker is
+
+
+class Node:
+    """A worker process. It ends with its standard input, and so with us."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-m", __name__],
+            cwd=os.path.dirname(os.path.dirname(__file__)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.thread = concurrent.futures.ThreadPoolExecutor(1)
+
+    def submit(self, work: Any, task: Any) -> Any:
+        """Return the future of the result."""
+        return self.thread.submit(self.do, work, task)
+
+    def do(self, work: Any, task: Any) -> Any:
+        """Return work(task), or raise what it raises, there."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            pickle.dump((work, task), self.process.stdin)
+            self.process.stdin.flush()
+            result, error = pickle.load(self.process.stdout)
+        except (EOFError, BrokenPipeError):
+            raise ActorDied("The actor died unexpectedly before finishing "
+                            "this task.\n" + 20 * "\tSome common causes.\n")
+        if error:
+            raise error
+        return result
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self.thread.shutdown(wait=False, cancel_futures=True)
+        self.process.kill()
+        self.process.communicate()
+
+
+class ActorDied(Exception):
+    """A worker was killed."""
+
+
+class RayPool:
+    """With it a task belongs to a worker from the first, and `with` ends
+    them. It has no more workers than the cluster has slots."""
+
+    def __init__(self, processes: int) -> None:
+        if processes > SLOTS:
+            raise ValueError(
+                f"Tried to start a pool with {processes} processes on an "
+                f"existing ray cluster, but there are only {SLOTS} CPUs")
+        self.nodes = [Node() for _ in range(processes)]
+
+    def __enter__(self) -> "RayPool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    def map_async(self, func: Any, iterable: Sequence[Any],
+                  chunksize: int | None = None) -> "RayResult":
+        """Hand out the tasks in turn."""
+        return RayResult([
+            self.nodes[number % len(self.nodes)].submit(func, task)
+            for number, task in enumerate(iterable)])
+
+
+class RayResult:
+    """It waits for all tasks, also if one has failed."""
+
+    def __init__(self, futures: list[Any]) -> None:
+        self.futures = futures
+
+    def get(self, timeout: float | None = None) -> list[Any]:
+        """Return the results in order."""
+        if concurrent.futures.wait(self.futures, timeout).not_done:
+            raise multiprocessing.TimeoutError
+        return [future.result() for future in self.futures]
+
+
+class MPIPool:
+    """As under python -m mpi4py.futures: all ranks are its workers, however
+    many are asked for, and `with` waits for nothing."""
+
+    ranks: list[Node] = []
+
+    def __init__(self, processes: int) -> None:
+        self.ranks.extend(Node() for _ in range(SLOTS - len(self.ranks)))
+
+    @classmethod
+    def end(cls) -> None:
+        """End the ranks, as mpiexec does."""
+        while cls.ranks:
+            cls.ranks.pop().kill()
+
+    def __enter__(self) -> "MPIPool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def map_async(self, func: Any, iterable: Sequence[Any],
+                  chunksize: int | None = None) -> "MPIResult":
+        """Hand out the tasks."""
+        return MPIResult([self.ranks[number % SLOTS].submit(func, task)
+                          for number, task in enumerate(iterable)])
+
+
+class MPIResult:
+    """It raises Python's own TimeoutError."""
+
+    def __init__(self, futures: list[Any]) -> None:
+        self.futures = futures
+
+    def get(self, timeout: float | None = None) -> list[Any]:
+        """Return the results in order."""
+        if concurrent.futures.wait(self.futures, timeout).not_done:
+            raise TimeoutError
+        return [future.result() for future in self.futures]
+
+
+def die(numbers: range) -> None:
+    """Be killed with the second task."""
+    if numbers[-1] == 20:
+        os._exit(9)
+
+
+def serve(clock: Any = time.perf_counter) -> None:
+    """Do what comes in until nothing comes any more."""
+    time.perf_counter = lambda: clock() + AHEAD
+    with contextlib.suppress(EOFError):
+        while True:
+            work, task = pickle.load(sys.stdin.buffer)
+            work.notes = os.path.join(work.notes, "of another machine")
+            result = error = None
+            try:
+                result = work(task)
+            except Exception as failure:
+                error = failure
+            pickle.dump((result, error), sys.stdout.buffer)
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()
