@@ -100,9 +100,10 @@ class Lab:
     def judged(self, judge: Callable[..., Verdict], *facts: Any,
                **more: Any) -> Verdict:
         """Return judge(*facts, **more); CANNOT_TELL if a task has failed."""
-        if failed := max(run.failed for run in self.runs):
-            tasks = count(len(self.runs[0].spans), "task")
-            return Verdict(CANNOT_TELL, f"Of {tasks}, {failed} failed.")
+        worst = max(self.runs, key=lambda run: run.failed)
+        if worst.failed:
+            tasks = count(len(worst.spans), "task")
+            return Verdict(CANNOT_TELL, f"Of {tasks}, {worst.failed} failed.")
         return judge(*facts, **more)
 
     def compared(self, judge: Callable[..., Verdict],
@@ -120,6 +121,9 @@ class Lab:
                    "number, as in --workers 1,2, and give two tasks or more.")
         elif min(run.seconds for run in runs) < SHORT_SECONDS:
             why = "The runs are too short to compare: give them more work."
+        elif any(run.in_flight > 1.05 * run.workers for run in runs):
+            why = ("More tasks were in flight than workers were asked for: "
+                   "the pool takes its own number.")
         elif cores < needed_cores:
             why = f"Only {count(cores, 'core')} may be used here" + (
                 ": the control group of a container allows no more."
