@@ -391,7 +391,10 @@ def pairs_of(map_pool: Any, pool: Any = multiprocessing.Pool) -> Any:
                 tasks, map_pool(work, tasks, workers, pool, timeout=None),
                 strict=True)]
         except (Exception, SystemExit) as error:  # as another's pool may raise
-            raise RuntimeError(f"the pool failed: {describe(error)}")
+            why = describe(error)
+            if len(why) > 200:  # some tell all that they know
+                why = f"{why[:90]} ... {why[-90:]}"
+            raise RuntimeError(f"the pool failed: {why}")
     return mechanism
 
 
