@@ -8,12 +8,13 @@ python -m tests.cluster is one of them; it imports little.
 """
 
 import concurrent.futures
-import contextlib
 import multiprocessing
 import os
 import pickle
+import queue
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -147,20 +148,30 @@ def die(numbers: range) -> None:
         os._exit(9)
 
 
-def serve(clock: Any = time.perf_counter) -> None:
-    """Do what comes in until nothing comes any more."""
-    time.perf_counter = lambda: clock() + AHEAD
-    with contextlib.suppress(EOFError):
+def read(todo: "queue.SimpleQueue[Any]") -> None:
+    """Put into the queue what comes in; end when nothing can come."""
+    try:
         while True:
-            work, task = pickle.load(sys.stdin.buffer)
-            work.notes = os.path.join(work.notes, "of another machine")
-            result = error = None
-            try:
-                result = work(task)
-            except Exception as failure:
-                error = failure
-            pickle.dump((result, error), sys.stdout.buffer)
-            sys.stdout.flush()
+            todo.put(pickle.load(sys.stdin.buffer))
+    finally:
+        os._exit(0)
+
+
+def serve(clock: Any = time.perf_counter) -> None:
+    """Do what comes in."""
+    time.perf_counter = lambda: clock() + AHEAD
+    todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=read, args=[todo], daemon=True).start()
+    while True:
+        work, task = todo.get()
+        work.notes = os.path.join(work.notes, "of another machine")
+        result = error = None
+        try:
+            result = work(task)
+        except Exception as failure:
+            error = failure
+        pickle.dump((result, error), sys.stdout.buffer)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

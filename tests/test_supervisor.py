@@ -265,6 +265,10 @@ class CommandTest(TestCase):
         self.check(
             *((dev(job(lesson)), 1, to_all(signal.SIGINT), 130,
                f"{lesson}: interrupted\n") for lesson in ABLE),
+            *((job("primes_pool", "--pool", f"tests.cluster:{pool}", 10**8),
+               1, to_all(number), 128 + number, "primes_pool: interrupted\n")
+              for pool, number in [("RayPool", signal.SIGINT),
+                                   ("MPIPool", signal.SIGTERM)]),
             (sums("fork"), 2, stop_one, 130, "primes_pool: interrupted\n"),
             (talk(), 2, stop_one, 130, "hello_pipe: interrupted\n"))
 
