@@ -13,6 +13,7 @@ import contextlib
 import functools
 import html.parser
 import http.server
+import math
 import multiprocessing
 import os
 import shutil
@@ -43,7 +44,7 @@ PIECES = [piece for limit in primes_pool.LIMITS
 
 def need_two_cores() -> None:
     if usable_cores() < 2:
-        raise Skipped("only 1 core may be used here")
+        raise Skipped("needs 2 cores")
 
 
 # Primes ---------------------------------------------------------------
@@ -98,7 +99,7 @@ def tutorial() -> Iterator[Costs]:
      at_least=0.95)
 def efficiency() -> Iterator[Costs]:
     need_two_cores()
-    cores = min(usable_cores(), 4)  # for more, the work is too short
+    cores = min(int(usable_cores()), 4)  # for more, the work is too short
     yield (functools.partial(pieces_by_pool, cores),
            lambda: pieces_by_pool(1) / cores)
 
@@ -127,7 +128,7 @@ def sieve() -> Iterator[Costs]:
     limit = 3_000_000
     pieces = primes_sieve.cut(limit, primes_sieve.PIECE)
     yield (lambda: ours(limit),
-           lambda: pieces_by_pool(usable_cores(), pieces),
+           lambda: pieces_by_pool(math.ceil(usable_cores()), pieces),
            lambda: ours(limit // 10))
 
 
