@@ -9,6 +9,7 @@ import importlib.util
 import math
 import multiprocessing
 import os
+import pathlib
 import shutil
 import stat
 import threading
@@ -59,6 +60,17 @@ def copy_threads(lab: Lab) -> tuple[Results, Verdict]:
     def shown(task: tuple[str, str]) -> str:
         return task[0] if options.tasks else os.path.basename(task[0])
 
+    def copy_whole(task: tuple[str, str]) -> None:
+        """Copy a file; on failure leave others the room that it took."""
+        size = os.path.getsize(task[0])
+        try:
+            lab.lesson.copy_file(task)
+            if os.path.getsize(task[1]) != size:
+                raise OSError("more or fewer bytes were copied than it had")
+        except OSError:
+            pathlib.Path(task[1]).unlink(missing_ok=True)
+            raise
+
     def remove_copies() -> None:
         for _, copy in tasks:
             with contextlib.suppress(OSError):
@@ -66,8 +78,8 @@ def copy_threads(lab: Lab) -> tuple[Results, Verdict]:
 
     for task in tasks:
         with contextlib.suppress(OSError):
-            lab.lesson.copy_file(with_an_end(task))
-    work = lab.traced(lab.lesson.copy_file, name=shown, ready=with_an_end)
+            copy_whole(with_an_end(task))
+    work = lab.traced(copy_whole, name=shown, ready=with_an_end)
     done = lab.compare("copies", lab.lesson.map_threads, work, tasks,
                        before=remove_copies)
     return [(f"bytes of {shown(task)} copied", os.path.getsize(task[1]))

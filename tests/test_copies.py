@@ -1,6 +1,7 @@
 """copy_threads on the user's own files, and on disks of every kind."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -13,11 +14,14 @@ from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
+from concur_demo import measure
 from concur_demo._experiments import TABLE
 from concur_demo._report import CANNOT_TELL, DOES_NOT_HOLD, HOLDS
 
-from .support import DEADLINE, ROOT, Ended, TestCase, command
+from .support import DEADLINE, PYTHON, ROOT, Ended, TestCase, command
 from .support import on_linux, on_posix, on_small_disk, run
+
+lesson: Any = importlib.import_module("concur_demo.copy_threads")
 
 # Root may read what nobody may; the child gives that up, where it can.
 AS_OTHERS = "" if sys.platform != "linux" or os.getuid() else """
@@ -25,6 +29,15 @@ import ctypes
 for capability in 1, 2:  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
     ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 """
+# The lesson's command, to which every disk seems to be empty.
+ROOM_FOR_ALL = [*PYTHON, "-c", """
+import shutil, sys
+from unittest import mock
+from concur_demo import _run, copy_threads
+shutil.disk_usage = mock.Mock(**{"return_value.free": 10**12})
+sys.argv[0] = copy_threads.__file__
+_run.main()
+"""]
 GONE = "No such file|cannot find"  # the latter on Windows
 
 
@@ -135,13 +148,51 @@ class Faults(Copies):
     def test_no_room_for_one_of_them(self) -> None:
         sizes = {self.source("small", b"x" * 1000): 1000,
                  self.source("late", b"x" * 2000): 2000}
-        self.source("large", b"x" * 3_000_000)
+        os.truncate(self.sources / self.source("sparse"), 10**10)
         ended = self.copy(
-            "--json", "--workers", 1, "small", "large", "late",
+            "--json", "--workers", 1, "small", "sparse", "late",
             words=on_small_disk(self.into, "2M"))
         self.assertEqual(ended.status, 1)
-        self.assertRegex(ended.stderr, r"\Acopy_threads: large: .+\n\Z")
+        self.assertRegex(ended.stderr, r"\Acopy_threads: sparse: .+\n\Z")
         self.assert_results(ended, sizes)
+
+    @on_linux
+    def test_disk_that_others_fill_meanwhile(self) -> None:
+        # As if the room that there was were gone before the end of a copy.
+        self.source("large", b"x" * 3_000_000)
+        ended = run(
+            [*on_small_disk(self.into, "2M"), *ROOM_FOR_ALL, "--json",
+             "--workers", "1", "--into", str(self.into), "large",
+             self.source("late")], cwd=self.sources, PYTHONPATH=str(ROOT))
+        self.assertEqual(ended.status, 1)
+        self.assertRegex(
+            ended.stderr, r"\Acopy_threads: large: No space left .+\n\Z")
+        self.assert_results(ended, {"late": 7})
+
+    def test_files_that_grow_and_shrink(self) -> None:
+        changes = {"grows": +1, "shrinks": -1, "stays": 0}
+
+        def change_and_copy(paths: tuple[str, str]) -> None:
+            os.truncate(paths[0], os.path.getsize(paths[0])
+                        + changes[os.path.basename(paths[0])])
+            copy_file(paths)
+        paths = [str(self.sources / self.source(name)) for name in changes]
+        copy_file = lesson.copy_file
+        with mock.patch.object(lesson, "copy_file", change_and_copy):
+            report = measure("copy_threads", paths, into=str(self.into))
+        self.assertEqual(report.errors(), [
+            (path, "more or fewer bytes were copied than it had")
+            for path in paths[:2]])
+        self.assertEqual(report.results, [(f"bytes of {paths[2]} copied", 7)])
+        self.assertEqual(os.listdir(self.into), [])
+
+    def test_share_that_refuses_to_change_modes(self) -> None:
+        paths = [str(self.sources / self.source(name)) for name in "ab"]
+        refuse = mock.Mock(side_effect=PermissionError(1, "not permitted"))
+        with mock.patch.multiple(os, chmod=refuse, utime=refuse):
+            report = measure("copy_threads", paths, into=str(self.into))
+        self.assertEqual(len(report.results), 2)
+        self.assertEqual(os.listdir(self.into), [])
 
     @on_linux
     def test_no_room_for_the_lessons_own(self) -> None:
