@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import html.parser
 import http.server
+import os
 import re
 import socketserver
 import threading
@@ -71,7 +72,6 @@ def map_executor(work, tasks, workers):
 
 class SlowPage(http.server.BaseHTTPRequestHandler):
     """A page of the slow site: the one at /7 has the title Page 7."""
-
     def do_GET(self):
         time.sleep(DELAY)
         self.send_response(200)
@@ -88,6 +88,7 @@ class SlowSite(socketserver.ThreadingTCPServer):
 
 
 def main():
+    os.environ["no_proxy"] = "127.0.0.1"  # no proxy leads to this machine
     with SlowSite(("127.0.0.1", 0), SlowPage) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         home = f"http://127.0.0.1:{site.server_address[1]}"

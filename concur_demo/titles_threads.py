@@ -1,14 +1,14 @@
 """Network I/O on threads.
 
 Claim: Threads overlap network I/O: five pages in the time of one.
-Notice: Each page of the slow site in this file takes 0.2 seconds. A thread
-    that waits has released the GIL, so all five wait together, and no core
-    has much to do.
+Notice: Each page of the slow site below takes 0.2 seconds. A thread that
+    waits releases the GIL: all five wait together, and no core has much to do.
 Try: Ten threads for the five pages. How long will that take, and why?
 """
 import contextlib
 import html.parser
 import http.server
+import os
 import queue
 import re
 import socketserver
@@ -84,7 +84,6 @@ def map_threads(work, tasks, workers):
 
 class SlowPage(http.server.BaseHTTPRequestHandler):
     """A page of the slow site: the one at /7 has the title Page 7."""
-
     def do_GET(self):
         time.sleep(DELAY)
         self.send_response(200)
@@ -101,6 +100,7 @@ class SlowSite(socketserver.ThreadingTCPServer):
 
 
 def main():
+    os.environ["no_proxy"] = "127.0.0.1"  # no proxy leads to this machine
     with SlowSite(("127.0.0.1", 0), SlowPage) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         home = f"http://127.0.0.1:{site.server_address[1]}"

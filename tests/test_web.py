@@ -290,6 +290,14 @@ class Openers(SiteTest):
         self.assertEqual([title for _, title in results(ended)],
                          [f"Page {number}" for number in range(1, 6)])
 
+    def test_a_dead_proxy_does_not_disturb_a_bare_lesson(self) -> None:
+        for name in "titles_threads", "titles_executor":
+            ended = run(
+                [*PYTHON, "-c", f"from concur_demo import {name} as lesson\n"
+                 "lesson.DELAY = 0\nlesson.main()"],
+                no_proxy="", http_proxy=f"http://{refused()}")
+            self.assertEqual((ended.status, ended.stderr), (0, ""))
+
     def test_far_pages_come_by_the_proxy_those_of_this_machine_do_not(
             self) -> None:
         far = ["http://far.test/", "http://127.far.test/"]
