@@ -109,14 +109,16 @@ def scratch_folder(into: str | None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keep two warnings from the user meanwhile."""
+    """Keep three warnings from the user meanwhile."""
     # The resource tracker takes over this option. If this process is killed,
     # the tracker tidies up, and would say so.
     sys.warnoptions.append("ignore:resource_tracker")
     try:
         with warnings.catch_warnings():
             # To fork beside the main thread is safe: that only looks on.
-            for about in "This process .*multi-threaded", "resource_tracker":
+            # A cookie that makes no sense is no bug of http.cookiejar.
+            for about in ("This process .*multi-threaded", "resource_tracker",
+                          "http.cookiejar"):
                 warnings.filterwarnings("ignore", about)
             yield
     finally:

@@ -10,6 +10,7 @@ import socket
 import time
 import unittest
 import urllib.request
+import warnings
 from typing import Any
 from unittest import mock
 
@@ -157,6 +158,13 @@ class Pages(SiteTest):
             "titles_threads", [url, url], workers=[1], repeat=2)
         self.assertEqual(report.results, 2 * [(url, "Hello")])
         self.assertEqual(known, 4 * [False, True])
+
+    def test_cookie_that_makes_no_sense(self) -> None:
+        url = self.page(answer("<title>Hello", "Set-Cookie: a=b; Max-Age"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = concur_demo.measure("titles_threads", [url], workers=[1])
+        self.assertEqual(report.results, [(url, "Hello")])
 
     def test_host_in_any_alphabet(self) -> None:
         real = socket.getaddrinfo
