@@ -228,20 +228,20 @@ def look_for_death(started: dict[BaseProcess, float], notes: str) -> None:
     """Raise ChildProcessError if one of the processes has died by accident:
     by itself and with an error, or in the middle of a task."""
     for process in list(started):
-        code = process.exitcode
-        if started[process] < math.inf:
+        code, asked = process.exitcode, started[process]
+        if code is None:
             # A SIGTERM may get lost while a process is being forked.
-            if code is None and time.monotonic() > started[process] + 1:
+            if time.monotonic() > asked + 1:
                 process.kill()
             continue
         note = note_of(process.pid, notes)
-        task = None if code is None or not note.exists() else (
-            note.read_text(encoding="utf-8"))
+        task = note.read_text(encoding="utf-8") if note.exists() else ""
         # Under forkserver, 255 may only mean that two threads asked at once.
-        if code not in (None, 0, 255) or task is not None:
+        if asked == math.inf and (task or code not in (0, 255)):
             killed = {-number: f"was killed by {number.name}"
                       for number in signal.Signals}
             raise ChildProcessError(
                 f"{process.name} (pid {process.pid}) "
-                + killed.get(code or 0, f"ended with exit status {code}")
+                + killed.get(code, f"ended with exit status {code}")
                 + (f" while at work on {task}" if task else ""))
+        started.pop(process, None)  # which keeps its descriptors open

@@ -5,6 +5,7 @@ import _thread
 import contextlib
 import errno
 import functools
+import gc
 import importlib
 import itertools
 import multiprocessing
@@ -366,6 +367,23 @@ class MeasureTest(TestCase):
                                  start_method=method)
                 self.assertEqual(report.results[0][1], 17)
                 self.assertIs(sys.stdin, stdin)
+
+    @on_posix
+    def test_no_descriptor_is_kept_for_a_process_that_has_ended(self) -> None:
+        real: Any = importlib.import_module(
+            "concur_demo.primes_pool").map_pool
+        opened = []
+
+        def map_pool(*how: Any, **more: Any) -> Any:
+            results = real(*how, **more)
+            time.sleep(0.3)  # until somebody has looked
+            gc.collect()
+            opened.append(len(os.listdir("/dev/fd")))
+            return results
+
+        with mock.patch("concur_demo.primes_pool.map_pool", map_pool):
+            measure("primes_pool", [9], workers=[1])
+        self.assertEqual(opened[-1], opened[0], opened)
 
     def test_no_semaphores(self) -> None:
         # As on some phones, in AWS Lambda, and without /dev/shm.
