@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import contextlib
 import io
 import os
 import pathlib
@@ -32,7 +33,8 @@ ENDINGS = [number for number in signal.Signals
 
 def main() -> None:
     """Be the command python -m concur_demo.<lesson>."""
-    name = pathlib.Path(sys.argv[0]).stem
+    # A path, or, as a debugger has it, concur_demo.<lesson>.
+    name = pathlib.Path(sys.argv[0]).name.removesuffix(".py").split(".")[-1]
     be_command(name, lambda: command(name, sys.argv[1:]))
 
 
@@ -242,8 +244,10 @@ def status_of(name: str, command: Callable[[], int]) -> int:
     """Return the exit status of a command, however it ends; trouble that
     is not the program's own fault is told in one line."""
     for stream in sys.stdin, sys.stdout:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        # Not that which a debugger has read its own commands from.
+        with contextlib.suppress(io.UnsupportedOperation):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     try:
         return command()
     except SystemExit:  # of argparse, after its help

@@ -372,5 +372,20 @@ runpy.run_module("concur_demo", run_name="__main__", alter_sys=True)
                 self.assertEqual(ended, Ended(130, "", ""))
 
 
+class Debugger(TestCase):
+    """A lesson under pdb, which reads its commands from standard input."""
+
+    def test_it_is_measured(self) -> None:
+        for lesson, ended in at_once(lambda lesson: run(
+                [*PYTHON, "-m", "pdb", *command(lesson, 20_000, 30_000)[
+                    len(PYTHON):]], stdin="c\nq\n"),
+                ["primes_threads", "primes_pool"]):
+            with self.subTest(lesson):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                self.assertRegex(
+                    ended.stdout, rf"(?s)\(Pdb\) {lesson}: .*\nVerdict: .*"
+                    r"\nThe program exited via sys.exit\(\). Exit status: 0")
+
+
 if __name__ == "__main__":
     unittest.main()
