@@ -1,9 +1,8 @@
 """Processes and memory.
 
 Claim: A process has memory of its own; a Value is shared, and needs its lock.
-Notice: Each child counts up a counter that is a copy: its parent's stays 0.
-    In a Value all see what others write, and so, as with threads, updates get
-    lost unless reading and writing are done under its lock.
+Notice: Each child counts up a copy, and its parent's counter stays 0. A Value
+    is shared, so updates get lost, as with threads, unless its lock is held.
 Try: Set the global counter to 1000 in main(), print it in add_to_global, and
     run this by its path. What will it be under fork, and what under spawn?
 """
@@ -47,8 +46,7 @@ def serve(work, todo, done):
 def map_processes(work, tasks, workers):
     """Yield (task, work(task)) as that many processes get them done."""
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
-    tasks = list(tasks)
-    for task in tasks + [None] * workers:  # None: the end
+    for task in [*tasks, *[None] * workers]:  # None: the end
         todo.put(task)
     crew = [multiprocessing.Process(target=serve, args=(work, todo, done),
                                     daemon=True) for _ in range(workers)]
@@ -75,6 +73,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if multiprocessing.get_start_method() != "fork":
+        assert "__file__" in dir(), "save this to a file: workers import it"
     if __package__:  # python -m concur_demo.counter_processes: measured
         from ._run import main
     main()

@@ -44,8 +44,7 @@ def map_interpreters(work, tasks, workers):
     """Yield (task, work(task)) as that many interpreters get them done."""
     from concurrent import interpreters  # needs Python 3.14 or later
     todo, done = interpreters.create_queue(), interpreters.create_queue()
-    tasks = list(tasks)
-    for task in tasks + [None] * workers:  # None: the end
+    for task in [*tasks, *[None] * workers]:  # None: the end
         todo.put(task)
     # What an interpreter has sent is lost when nobody holds it any more.
     crew = [interpreters.create() for _ in range(workers)]
@@ -75,6 +74,7 @@ def main():
 
 
 if __name__ == "__main__":
+    assert "__file__" in dir(), "save this to a file: interpreters import it"
     if __package__:  # python -m concur_demo.primes_interpreters: measured
         from ._run import main
     main()

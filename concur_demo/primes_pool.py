@@ -67,6 +67,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if multiprocessing.get_start_method() != "fork":
+        assert "__file__" in dir(), "save this to a file: workers import it"
     if __package__:  # python -m concur_demo.primes_pool: measured
         from ._run import main
     main()

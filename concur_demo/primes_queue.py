@@ -44,8 +44,7 @@ def serve(work, todo, done):
 def map_processes(work, tasks, workers):
     """Yield (task, work(task)) as that many processes get them done."""
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
-    tasks = list(tasks)
-    for task in tasks + [None] * workers:  # None: the end
+    for task in [*tasks, *[None] * workers]:  # None: the end
         todo.put(task)
     crew = [multiprocessing.Process(target=serve, args=(work, todo, done),
                                     daemon=True) for _ in range(workers)]
@@ -72,6 +71,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if multiprocessing.get_start_method() != "fork":
+        assert "__file__" in dir(), "save this to a file: workers import it"
     if __package__:  # python -m concur_demo.primes_queue: measured
         from ._run import main
     main()

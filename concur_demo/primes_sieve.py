@@ -2,9 +2,8 @@
 
 Claim: A better algorithm beats more cores: the sieve on one core is faster
     than trial division on all of them.
-Notice: All give the same sum. Two cores halve the time, at best; the sieve of
-    Eratosthenes saves nearly all of it. In segments, on two cores, it gains
-    little: the start of the processes takes about as long.
+Notice: All give the same sum. Two cores save half the time at most, the sieve
+    nearly all. It gains little on two cores: processes take time to start.
 Try: Make LIMIT ten times as large: it takes a minute. Which of the three in
     main() will take about ten times as long, which more, and why?
 """
@@ -75,6 +74,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if multiprocessing.get_start_method() != "fork":
+        assert "__file__" in dir(), "save this to a file: workers import it"
     if __package__:  # python -m concur_demo.primes_sieve: measured
         from ._run import main
     main()

@@ -69,11 +69,12 @@ def main():
             _, whole = map_writers(work, "ab", workers, pipe, writers_end)
             seconds = time.perf_counter() - start
             print(f"{name}, {whole} of {2 * MESSAGES} messages whole, "
-                  f"writers: {workers}, "
-                  f"seconds: {seconds:.2f}")
+                  f"writers: {workers}, seconds: {seconds:.2f}")
 
 
 if __name__ == "__main__":
+    if multiprocessing.get_start_method() != "fork":
+        assert "__file__" in dir(), "save this to a file: workers import it"
     if __package__:  # python -m concur_demo.torn_pipe: measured
         from ._run import main
     main()

@@ -299,6 +299,27 @@ class AloneTest(TestCase):
                 with self.subTest(lesson=lesson, method=method):
                     self.assert_ran(lesson, ended)
 
+    def test_pasted_into_a_prompt(self) -> None:
+        for method in METHODS:
+            for lesson, ended in some_at_once(
+                    lambda lesson: run([*PYTHON, "-qi"], stdin=(
+                        "import multiprocessing\n"
+                        f"multiprocessing.set_start_method({method!r})\n"
+                        f"{with_less_to_do(snippet_of(lesson))}\n"
+                        "print('ready for more')\n")),
+                    [lesson for lesson in LESSONS if re.search(
+                        "multiprocessing|interpreters", SOURCES[lesson])]):
+                with self.subTest(lesson=lesson, method=method):
+                    # What is typed there other processes cannot import.
+                    alone = method == "fork" and "interp" not in lesson
+                    told = ended.stderr.replace(">>> ", "").replace("... ", "")
+                    self.assertRegex(told, r"\A\s*\Z" if alone else (
+                        r"\A\s*Traceback .*\n  File .*\n(?:    .*\n)*Assertion"
+                        r"Error: save this to a file: \w+ import it\s*\Z"))
+                    self.assertEqual("seconds" in ended.stdout, alone)
+                    self.assertTrue(
+                        ended.stdout.endswith("ready for more\n"))
+
     def test_an_error_of_the_work_is_told_and_no_result(self) -> None:
         for lesson, ended in some_at_once(
                 lambda lesson: self.run_there("-I", self.pasted(
