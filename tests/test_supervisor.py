@@ -490,6 +490,30 @@ class MeasureTest(TestCase):
                 thread.join(DEADLINE)
         self.assertEqual((len(calls), at_work <= 2), (at_work, True))
 
+    @on_posix
+    def test_at_a_prompt_twice_and_interrupted(self) -> None:
+        def typed(method: str) -> Ended:
+            return run([*PYTHON, "-qi"], stdin=f"""
+import multiprocessing, os, signal, threading, concur_demo
+multiprocessing.set_start_method({method!r})
+for _ in 1, 2:
+    report = concur_demo.measure("primes_pool", {TASKS}, workers=[2])
+    print(report.results, "<table" in report._repr_html_(), end=" ")
+    print("<svg" in report._repr_html_())
+
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+concur_demo.measure("primes_pool", [10**8, 10**8], workers=[2])
+print(multiprocessing.active_children())
+""")
+
+        for method, ended in at_once(typed, METHODS):
+            with self.subTest(method):
+                self.assertEqual(ended.stdout, f"{RESULTS} True True\n" * 2
+                                 + "[]\n")
+                # Of this process alone.
+                self.assertEqual(ended.stderr.count("KeyboardInterrupt\n"), 1,
+                                 ended.stderr)
+
     def test_an_interpreter_that_is_kept(self) -> None:
         ended = run(
             [*PYTHON, "-i", *command("hello_pipe", "--messages=9", "--json")[
