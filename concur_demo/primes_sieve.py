@@ -34,8 +34,7 @@ def sum_primes(numbers):
 
 
 def sieve(numbers):
-    """Return the same sum for consecutive numbers: cross out the multiples
-    of each prime up to the square root, and add up the rest."""
+    """Return the same for a range: cross out multiples, add up the rest."""
     start, end = max(3, numbers[0] | 1), numbers[-1] + 1
     odd = range(start, end, 2)  # of the even numbers only 2 is prime
     prime = bytearray([1]) * len(odd)
