@@ -107,7 +107,8 @@ def state() -> list[object]:
         [*sys.warnoptions], [*warnings.filters], tempfile.gettempdir(),
         dict(os.environ), dict(vars(BaseProcess)),
         getattr(sys.modules.get("urllib.request"), "_opener", None),
-        multiprocessing.active_children(), threading.excepthook]
+        multiprocessing.active_children(), threading.excepthook,
+        multiprocessing.get_start_method()]
 
 
 def program(method: str) -> None:
@@ -133,6 +134,7 @@ def program(method: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     multiprocessing.set_start_method(method)
+    signal.signal(signal.SIGHUP, lambda number, frame: None)  # of its own
     for target, work, _ in FAULTS:
         print(told(target, work))
     print(measure("primes_pool", **OPTIONS["primes_pool"]).results)

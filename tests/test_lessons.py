@@ -320,6 +320,22 @@ class AloneTest(TestCase):
                     self.assertTrue(
                         ended.stdout.endswith("ready for more\n"))
 
+    def test_without_the_line_that_its_processes_need(self) -> None:
+        for method in METHODS:
+            with self.subTest(method=method):
+                ended = self.run_there("-I", self.pasted(
+                    "hello_pipe", with_less_to_do(snippet_of(
+                        "hello_pipe")).replace(START, f"""
+import multiprocessing
+multiprocessing.set_start_method({method!r}, force=True)
+if True:
+""")))
+                self.assertEqual(ended.status, int(method != "fork"))
+                self.assertEqual(  # as the README says
+                    "An attempt has been made to start a new process before "
+                    "the current process has finished its bootstrapping phase"
+                    in " ".join(ended.stderr.split()), method != "fork")
+
     def test_an_error_of_the_work_is_told_and_no_result(self) -> None:
         for lesson, ended in some_at_once(
                 lambda lesson: self.run_there("-I", self.pasted(
@@ -380,7 +396,7 @@ class MeasuredTest(TestCase):
     def test_text_in_its_order(self) -> None:
         folder = self.folder()
         for lesson, ended in some_at_once(lambda lesson: run(
-                [*PYTHON, "-X", "dev", *command(
+                [*PYTHON, "-X", "dev", "-W", "error", "-OO", *command(
                     lesson, *small(lesson), "--workers=2")[len(PYTHON):]],
                 cwd=folder, PYTHONPATH=str(ROOT), COLUMNS="200")):
             with self.subTest(lesson=lesson):
