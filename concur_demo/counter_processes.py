@@ -15,7 +15,6 @@ counter = 0
 
 
 def add_to_global(value, updates):
-    """Count up a global variable, and leave the value alone."""
     global counter
     for _ in range(updates):
         counter += 1
@@ -46,7 +45,8 @@ def serve(work, todo, done):
 def map_processes(work, tasks, workers):
     """Yield (task, work(task)) as that many processes get them done."""
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
-    for task in [*tasks, *[None] * workers]:  # None: the end
+    tasks = list(tasks)
+    for task in tasks + [None] * workers:  # None: the end
         todo.put(task)
     crew = [multiprocessing.Process(target=serve, args=(work, todo, done),
                                     daemon=True) for _ in range(workers)]

@@ -3,8 +3,7 @@
 Claim: Interpreters of one process use all cores: each has a GIL of its own.
 Notice: There is one process, and each interpreter runs on a thread of it. They
     share no objects: a queue copies what goes through, as between processes.
-Try: Print os.getpid() in sum_primes. How many different numbers will you see
-    here, and how many in primes_pool?
+Try: Print os.getpid() in sum_primes. How many pids here, and in primes_pool?
 """
 import math
 import threading
@@ -44,7 +43,8 @@ def map_interpreters(work, tasks, workers):
     """Yield (task, work(task)) as that many interpreters get them done."""
     from concurrent import interpreters  # needs Python 3.14 or later
     todo, done = interpreters.create_queue(), interpreters.create_queue()
-    for task in [*tasks, *[None] * workers]:  # None: the end
+    tasks = list(tasks)
+    for task in tasks + [None] * workers:  # None: the end
         todo.put(task)
     # What an interpreter has sent is lost when nobody holds it any more.
     crew = [interpreters.create() for _ in range(workers)]

@@ -44,7 +44,8 @@ def serve(work, todo, done):
 def map_processes(work, tasks, workers):
     """Yield (task, work(task)) as that many processes get them done."""
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
-    for task in [*tasks, *[None] * workers]:  # None: the end
+    tasks = list(tasks)
+    for task in tasks + [None] * workers:  # None: the end
         todo.put(task)
     crew = [multiprocessing.Process(target=serve, args=(work, todo, done),
                                     daemon=True) for _ in range(workers)]

@@ -31,8 +31,8 @@ from concur_demo._experiments import TABLE
 
 from .smaller import constants_of, smaller
 from .support import (
-    ABLE, DEADLINE, LESSONS, PYTHON, ROOT, Ended, TestCase, command, on_posix,
-    run, run_lesson, small)
+    ABLE, DEADLINE, HAS_INTERPRETERS, LESSONS, PYTHON, ROOT, Ended, TestCase,
+    command, on_posix, run, run_lesson, small)
 
 Outcome = TypeVar("Outcome")
 
@@ -473,6 +473,19 @@ class MechanismTest(TestCase):
             self.assertEqual(
                 sorted(self.map_threads(str, tasks, workers)),
                 [(task, str(task)) for task in tasks])
+
+    def test_tasks_of_a_generator(self) -> None:
+        mechanisms = [("primes_threads", "map_threads"),
+                      ("primes_queue", "map_processes"),
+                      ("titles_executor", "map_executor"),
+                      ("primes_pool", "map_pool")]
+        if HAS_INTERPRETERS:
+            mechanisms.append(("primes_interpreters", "map_interpreters"))
+        for lesson, mechanism in mechanisms:
+            with self.subTest(mechanism):
+                map_tasks = getattr(MODULES[lesson], mechanism)
+                results = map_tasks(str, (task for task in (7, 8)), 2)
+                self.assertEqual(len(list(results)), 2)
 
     def test_threads_overlap_and_are_daemons(self) -> None:
         all_here = threading.Barrier(3)
