@@ -66,6 +66,7 @@ def fetch_title(url):
 
 def map_executor(work, tasks, workers):
     """Yield (task, work(task)) from so many threads, in order of the tasks."""
+    tasks = list(tasks)
     with concurrent.futures.ThreadPoolExecutor(workers) as executor:
         yield from zip(tasks, executor.map(work, tasks))
 
