@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ._measure import Run, Span
@@ -274,19 +274,25 @@ def trace_events(runs: Sequence[Run], lesson: str) -> str:
     https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
     """
     import json  # here, to start sooner
-    events: list[dict[str, Any]] = []
+    # Perfetto does not read all of the escapes that ASCII would need.
+    encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+    events = ",\n".join(map(encode, events_of(runs, lesson)))
+    return f'{{"traceEvents": [\n{events}]}}'
 
-    def name(kind: str, pid: int, tid: int, text: str) -> None:
-        events.append({"ph": "M", "name": f"{kind}_name", "pid": pid,
-                       "tid": tid, "args": {"name": printable(text)}})
+
+def events_of(runs: Sequence[Run], lesson: str) -> Iterator[dict[str, Any]]:
+    """Yield the events, one by one: all of them at once take much memory."""
+    def name(kind: str, pid: int, tid: int, text: str) -> dict[str, Any]:
+        return {"ph": "M", "name": f"{kind}_name", "pid": pid, "tid": tid,
+                "args": {"name": printable(text)}}
 
     numbers = itertools.count(1)  # a tid in two runs would get one name
     for run in runs:
         pid = next(numbers)
-        name("process", pid, pid, heading(run, "worker"))
+        yield name("process", pid, pid, heading(run, "worker"))
         for lane in lanes(run):
             tid = next(numbers)
-            name("thread", pid, tid, lane[0].worker)
+            yield name("thread", pid, tid, lane[0].worker)
             for span in lane:
                 # All runs start at 0, one below the other, for the eye to
                 # compare. Whole microseconds, rounded down, as no task may
@@ -298,10 +304,7 @@ def trace_events(runs: Sequence[Run], lesson: str) -> str:
                         share([span]), 3)}
                 if span.error is not None:
                     args["error"] = printable(span.error)
-                events.append({
+                yield {
                     "ph": "X", "name": printable(span.task), "cat": lesson,
                     "pid": pid, "tid": tid, "ts": start, "dur": end - start,
-                    "args": args})
-    # Perfetto does not read all of the escapes that ASCII would need.
-    return json.dumps({"traceEvents": events}, allow_nan=False,
-                      ensure_ascii=False)
+                    "args": args}
