@@ -48,7 +48,6 @@ from concur_demo._run import be_command
 
 from .side_by_side import (
     Costs, Skipped, command, cpu, elapsed, python, row)
-from .support import HAS_INTERPRETERS
 
 MB = 1_000_000
 PIECES = [piece for limit in primes_pool.LIMITS
@@ -58,6 +57,11 @@ PIECES = [piece for limit in primes_pool.LIMITS
 def need_two_cores() -> None:
     if usable_cores() < 2:
         raise Skipped("needs 2 cores")
+
+
+def need_interpreters() -> None:
+    if sys.version_info < (3, 14):
+        raise Skipped("needs Python 3.14 or later")
 
 
 # Primes ---------------------------------------------------------------
@@ -167,8 +171,7 @@ def queue() -> Iterator[Costs]:
 @row("interpreters", "primes_interpreters, equal pieces, 2; map_pool, 2 "
      "processes", at_most=1.03)
 def interpreters() -> Iterator[Costs]:
-    if not HAS_INTERPRETERS:
-        raise Skipped("needs Python 3.14 or later")
+    need_interpreters()
     yield (lambda: elapsed(primes_interpreters.map_interpreters,
                            primes_interpreters.sum_primes, PIECES, 2),
            functools.partial(pieces_by_pool, 2))
@@ -177,8 +180,7 @@ def interpreters() -> Iterator[Costs]:
 @row("interpreters", "2 square roots, so the start and end of 2; map_pool",
      at_most=0.5, pairs=15)
 def interpreters_start() -> Iterator[Costs]:
-    if not HAS_INTERPRETERS:
-        raise Skipped("needs Python 3.14 or later")
+    need_interpreters()
     yield (lambda: elapsed(primes_interpreters.map_interpreters, math.sqrt,
                            [4, 9], 2),
            lambda: elapsed(primes_pool.map_pool, math.sqrt, [4, 9], 2))
