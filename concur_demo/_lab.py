@@ -116,6 +116,7 @@ class Lab:
         alone = [run for run in runs if run.workers == 1]
         several = [run for run in runs if run.workers > 1]
         cores = this_machine().cores
+        limit = f" (a container's limit is {cores})" if cores % 1 else ""
         if not alone or not several or len(runs[0].spans) < 2:
             why = ("There is nothing to compare: include 1 and a larger "
                    "number, as in --workers 1,2, and give two tasks or more.")
@@ -125,9 +126,7 @@ class Lab:
             why = ("More tasks were in flight than workers were asked for: "
                    "the pool takes its own number.")
         elif cores < needed_cores:
-            why = f"Only {count(cores, 'core')} may be used here" + (
-                ": the control group of a container allows no more."
-                if cores % 1 else ".")
+            why = f"Only {count(cores, 'core')} may be used here{limit}."
         else:
             best = min(several, key=lambda run: run.seconds)
             verdict = self.judged(judge, alone[0], best, (
@@ -135,7 +134,7 @@ class Lab:
                 f"{count(best.workers, self.worker)} took {best.seconds:.3g} "
                 f"s where one took {alone[0].seconds:.3g} s, with "
                 f"{best.in_flight:.1f} tasks in flight and "
-                f"{best.cores_busy:.2f} cores busy."), **facts)
+                f"{best.cores_busy:.2f} cores busy{limit}."), **facts)
             return as_fast_as(verdict, best, next(
                 run for run in self.runs if (run.variant, run.workers) == (
                     rival, best.workers))) if rival else verdict

@@ -182,8 +182,9 @@ class VerdictTest(TestCase):
                 ("too short", [good[0], a_run(2, 0.0049)], 2),
                 ("takes its own number", [a_run(1, 4, 1.3), good[1]], 2),
                 ("Only 1 core may be used here.", good, 1),
-                ("Only 1.1 cores may be used here: the control group of a "
-                 "container allows no more.", good, 1.1)]:
+                ("Only 1.1 cores may be used here (a container's limit is "
+                 "1.1).", good, 1.1),
+                ("2.00 cores busy (a container's limit is 1.5).", good, 1.5)]:
             with self.subTest(says=says):
                 verdict = self.verdict("primes_threads", runs, cores=cores)
                 self.assertEqual(verdict.word, CANNOT_TELL)

@@ -203,7 +203,18 @@ class Files(TestCase):
 
 @on_posix
 class Streams(TestCase):
-    """Standard streams that are closed, full, or have no reader."""
+    """Standard streams that are closed, full, or have no reader, and those of
+    other encodings."""
+
+    def test_other_encodings(self) -> None:
+        for encoding in "utf-16", "cp437", "ascii":
+            ended = run_lesson(*SUMS, PYTHONIOENCODING=encoding)
+            with self.subTest(encoding):
+                self.assertEqual((ended.status, ended.stderr), (0, ""))
+                text = ended.stdout.encode("utf-8", "surrogateescape").decode(
+                    encoding)
+                self.assertRegex(text, r"(?s)2 threads: .*\nVerdict: ")
+                self.assertEqual(text.isascii(), encoding == "ascii")
 
     @on_full
     def test_standard_output(self) -> None:
