@@ -66,7 +66,7 @@ def copy_threads(lab: Lab) -> tuple[Results, Verdict]:
         try:
             lab.lesson.copy_file(task)
             if os.path.getsize(task[1]) != size:
-                raise OSError("more or fewer bytes were copied than it had")
+                raise OSError("it changed its size meanwhile")
         except OSError:
             pathlib.Path(task[1]).unlink(missing_ok=True)
             raise

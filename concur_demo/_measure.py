@@ -6,6 +6,7 @@ result, a span: when it worked, and how much CPU time it took."""
 import contextlib
 import functools
 import multiprocessing
+import operator
 import os
 import pathlib
 import sys
@@ -200,6 +201,9 @@ class Run(NamedTuple):
                for name, value in self.figures.items()}}
 
 
+by_start = operator.attrgetter("start")
+
+
 def trace(variant: str, mechanism: Callable[..., Iterable[tuple[Any, Any]]],
           work: Callable[[Any], Any], tasks: Sequence[Any],
           workers: int) -> tuple[Run, list[tuple[Any, Any]]]:
@@ -208,14 +212,14 @@ def trace(variant: str, mechanism: Callable[..., Iterable[tuple[Any, Any]]],
     start = time.perf_counter()
     done = list(mechanism(work, tasks, workers))
     seconds = time.perf_counter() - start
-    spans = sorted((span for _, (_, span) in done), key=lambda one: one[2])
+    spans: list[Span] = []
     zeros: dict[str, float] = {}
-    for span in spans:  # a worker with another clock starts at 0
-        inside = start <= span.start <= start + seconds
-        zeros.setdefault(span.worker, start if inside else span.start)
-    spans = [span._replace(start=span.start - zeros[span.worker])
-             for span in spans]
+    for span in sorted((span for _, (_, span) in done), key=by_start):
+        # A worker with another clock, of another machine, starts at 0.
+        here = start <= span.start <= start + seconds
+        zero = zeros.setdefault(span.worker, start if here else span.start)
+        spans.append(span._replace(start=span.start - zero))
     return (
-        Run(variant, workers, seconds, sorted(spans, key=lambda one: one[2])),
+        Run(variant, workers, seconds, sorted(spans, key=by_start)),
         [(task, result) for task, (result, span) in done
          if span.error is None])

@@ -179,7 +179,7 @@ def say_errors(report: Report) -> None:
 def progress_line(quiet: bool) -> Callable[[str], None]:
     """Return a function that shows what is going on, on a terminal."""
     # A dumb one, or the shell of an editor, which claims to be a terminal,
-    # would heed no "\\r".
+    # would heed no "\r".
     if quiet or os.environ.get("TERM") == "dumb" or not (
             isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.isatty()):
         return lambda text: None
@@ -244,7 +244,7 @@ def status_of(name: str, command: Callable[[], int]) -> int:
     """Return the exit status of a command, however it ends; trouble that
     is not the program's own fault is told in one line."""
     for stream in sys.stdin, sys.stdout:
-        # Not that which a debugger has read its own commands from.
+        # A debugger has read from this one: it cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

@@ -6,7 +6,6 @@ waits a moment at a time, and notices a death, or that the user has enough.
 
 import contextlib
 import math
-import operator
 import os
 import queue
 import shutil
@@ -52,7 +51,7 @@ def supervised(experiment: Callable[[str], Any],
     # The folder goes first: then no more tasks are begun.
     with (turn, without_warnings(), failing_threads(answers),
           started_processes() as started, scratch_folder(into) as folder):
-        looks = [time_not_worked()]
+        pause, before = 0.0, time_not_worked()
         threading.Thread(target=run, daemon=True, name=EXPERIMENT).start()
         while True:
             try:
@@ -61,18 +60,19 @@ def supervised(experiment: Callable[[str], Any],
             except queue.Empty:
                 look_for_death(started, folder)
             finally:
-                looks.append(time_not_worked())
-        for process in started:
+                now = time_not_worked()
+                pause, before = max(pause, now - before), now
+        for process in list(started):
             quietly(process.join)
         look_for_death(started, folder)  # it may be the cause of the error
         if error:
             raise error
-        return result, max(map(operator.sub, looks[1:], looks))
+        return result, pause
 
 
 def time_not_worked() -> float:
-    """Return a clock's seconds, those left out when this process was at
-    work: it may keep the GIL from us for a while."""
+    """Return the seconds of a clock, less those of CPU time: while this
+    process computes, it may keep the GIL from the thread that looks on."""
     return time.perf_counter() - time.process_time()
 
 
@@ -244,4 +244,4 @@ def look_for_death(started: dict[BaseProcess, float], notes: str) -> None:
                 f"{process.name} (pid {process.pid}) "
                 + killed.get(code, f"ended with exit status {code}")
                 + (f" while at work on {task}" if task else ""))
-        started.pop(process, None)  # which keeps its descriptors open
+        started.pop(process, None)  # else its descriptors stay open

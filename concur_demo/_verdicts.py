@@ -31,12 +31,12 @@ def several_are_faster(alone: Run, best: Run, evidence: str,
     if cores and (alone.cores_busy < 0.8 or best.cores_busy < 0.9 * min(
             best.in_flight, cores)):
         return Verdict(CANNOT_TELL, (
-            f"{evidence} One kept {alone.cores_busy:.2f} busy: the start of "
-            "workers, the disk or other programs may have slowed them."))
+            f"{evidence} One worker kept {alone.cores_busy:.2f} busy: other "
+            "programs, the disk or the start of workers may have slowed them."))
     if parallel and FASTER * best.cpu_seconds > alone.cpu_seconds:
         return Verdict(CANNOT_TELL, (
             f"{evidence} The same work took {alone.cpu_seconds:.3g} seconds "
-            f"of CPU time on one, and {best.cpu_seconds:.3g} on several: "
+            f"of CPU time with one, and {best.cpu_seconds:.3g} with several: "
             "their cores may be slower ones, or shared with others."))
     return Verdict(DOES_NOT_HOLD, evidence)
 

@@ -71,8 +71,8 @@ def limited(work: Traced, seconds: float) -> Callable[[str], Any]:
 
 
 class Answers(urllib.request.HTTPErrorProcessor):
-    """Follows redirects, refuses what is not a web page, and lets one of
-    UTF-16, as its first bytes tell, be read as one of UTF-8."""
+    """Follows redirects, and refuses what is not a web page; one in UTF-16,
+    as its first bytes tell, is read as one in UTF-8."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         """Return the page; raise OSError if this leads to none."""
@@ -104,8 +104,8 @@ class Answers(urllib.request.HTTPErrorProcessor):
 
 
 class Cookies(threading.local, CookieJar):
-    """The cookies of one page, as each has a thread of its own: no page is
-    faster for what another, or an earlier run, has been given."""
+    """The cookies of one page, as each has a thread of its own, by limited():
+    no page is faster for what another, or an earlier run, was given."""
 
 
 class Proxies(urllib.request.ProxyHandler):

@@ -8,7 +8,6 @@ python -m tests.cluster is one of them; it imports little.
 """
 
 import concurrent.futures
-import multiprocessing
 import os
 import pickle
 import queue
@@ -62,75 +61,27 @@ class ActorDied(Exception):
     """A worker was killed."""
 
 
-class RayPool:
-    """With it a task belongs to a worker from the first, and `with` ends
-    them. It has no more workers than the cluster has slots."""
+class Pool:
+    """It hands out the tasks in turn; its `with` waits for nothing."""
 
-    def __init__(self, processes: int) -> None:
-        if processes > SLOTS:
-            raise ValueError(
-                f"Tried to start a pool with {processes} processes on an "
-                f"existing ray cluster, but there are only {SLOTS} CPUs")
-        self.nodes = [Node() for _ in range(processes)]
+    nodes: list[Node]
 
-    def __enter__(self) -> "RayPool":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for node in self.nodes:
-            node.kill()
-
-    def map_async(self, func: Any, iterable: Sequence[Any],
-                  chunksize: int | None = None) -> "RayResult":
-        """Hand out the tasks in turn."""
-        return RayResult([
-            self.nodes[number % len(self.nodes)].submit(func, task)
-            for number, task in enumerate(iterable)])
-
-
-class RayResult:
-    """It waits for all tasks, also if one has failed."""
-
-    def __init__(self, futures: list[Any]) -> None:
-        self.futures = futures
-
-    def get(self, timeout: float | None = None) -> list[Any]:
-        """Return the results in order."""
-        if concurrent.futures.wait(self.futures, timeout).not_done:
-            raise multiprocessing.TimeoutError
-        return [future.result() for future in self.futures]
-
-
-class MPIPool:
-    """As under python -m mpi4py.futures: all ranks are its workers, however
-    many are asked for, and `with` waits for nothing."""
-
-    ranks: list[Node] = []
-
-    def __init__(self, processes: int) -> None:
-        self.ranks.extend(Node() for _ in range(SLOTS - len(self.ranks)))
-
-    @classmethod
-    def end(cls) -> None:
-        """End the ranks, as mpiexec does."""
-        while cls.ranks:
-            cls.ranks.pop().kill()
-
-    def __enter__(self) -> "MPIPool":
+    def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     def map_async(self, func: Any, iterable: Sequence[Any],
-                  chunksize: int | None = None) -> "MPIResult":
+                  chunksize: int | None = None) -> "Result":
         """Hand out the tasks."""
-        return MPIResult([self.ranks[number % SLOTS].submit(func, task)
-                          for number, task in enumerate(iterable)])
+        return Result([
+            self.nodes[number % len(self.nodes)].submit(func, task)
+            for number, task in enumerate(iterable)])
 
 
-class MPIResult:
-    """It raises Python's own TimeoutError."""
+class Result:
+    """It waits for all tasks, also if one has failed."""
 
     def __init__(self, futures: list[Any]) -> None:
         self.futures = futures
@@ -140,6 +91,38 @@ class MPIResult:
         if concurrent.futures.wait(self.futures, timeout).not_done:
             raise TimeoutError
         return [future.result() for future in self.futures]
+
+
+class RayPool(Pool):
+    """It has no more workers than the cluster has slots, and `with` ends
+    them."""
+
+    def __init__(self, processes: int) -> None:
+        if processes > SLOTS:
+            raise ValueError(
+                f"Tried to start a pool with {processes} processes on an "
+                f"existing ray cluster, but there are only {SLOTS} CPUs")
+        self.nodes = [Node() for _ in range(processes)]
+
+    def __exit__(self, *error: object) -> None:
+        for node in self.nodes:
+            node.kill()
+
+
+class MPIPool(Pool):
+    """As under python -m mpi4py.futures: all ranks are its workers, however
+    many are asked for, and stay."""
+
+    nodes: list[Node] = []
+
+    def __init__(self, processes: int) -> None:
+        self.nodes.extend(Node() for _ in range(SLOTS - len(self.nodes)))
+
+    @classmethod
+    def end(cls) -> None:
+        """End the ranks, as mpiexec does."""
+        while cls.nodes:
+            cls.nodes.pop().kill()
 
 
 def die(numbers: range) -> None:

@@ -115,11 +115,7 @@ def measured(row: Row) -> Cells:
 
 
 def amount(value: float, unit: str) -> str:
-    """Return a value with its unit.
-
-    >>> amount(0.0123, "s"), amount(1_730_000_000, "B")
-    ('12.3 ms', '1.73 GB')
-    """
+    """Return a value with its unit, such as 12.3 ms."""
     scales = {"B": [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")],
               "s": [(1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n")]}[unit]
     factor, prefix = next(

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import unittest
 from collections.abc import Iterator
 from typing import Any
@@ -109,6 +110,11 @@ class Benchmark(TestCase):
         with self.assertRaisesRegex(ValueError, "no row 'sun'; there are "):
             command(["--only", "sum,sun"])
 
+    def test_amounts(self) -> None:
+        for value, unit, text in [(0.0123, "s", "12.3 ms"), (0, "s", "0 ns"),
+                                  (1_730_000_000, "B", "1.73 GB")]:
+            self.assertEqual(side_by_side.amount(value, unit), text)
+
     def test_what_a_generator_yields_is_waited_for(self) -> None:
         taken = []
 
@@ -124,7 +130,8 @@ class Benchmark(TestCase):
         self.assertEqual(benchmark.sum_by_loop(1000), 76127)
 
     def test_titles_of_the_rival(self) -> None:
-        with benchmark.site(benchmark.serve_pages) as address:
+        with (mock.patch.dict(os.environ, no_proxy="*"),
+              benchmark.site(benchmark.serve_pages) as address):
             benchmark.fetch(benchmark.title_of_all, f"{address}/20000")
 
 

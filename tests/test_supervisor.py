@@ -376,14 +376,14 @@ class MeasureTest(TestCase):
 
         def map_pool(*how: Any, **more: Any) -> Any:
             results = real(*how, **more)
-            time.sleep(0.3)  # until somebody has looked
+            time.sleep(1)  # until somebody has looked
             gc.collect()
             opened.append(len(os.listdir("/dev/fd")))
             return results
 
         with mock.patch("concur_demo.primes_pool.map_pool", map_pool):
             measure("primes_pool", [9], workers=[1])
-        self.assertEqual(opened[-1], opened[0], opened)
+        self.assertLessEqual(opened[-1], opened[0])
 
     def test_no_semaphores(self) -> None:
         # As on some phones, in AWS Lambda, and without /dev/shm.
@@ -412,7 +412,7 @@ class MeasureTest(TestCase):
             """])
         self.assertRegex(
             ended.stdout, r"\A(cannot tell There is nothing to compare[^\n]+) "
-            r"\n\1 But all stood still for 1 s meanwhile: the machine slept "
+            r"\n\1 But all stood still for \d+ s meanwhile: the machine slept "
             r"[^\n]+\n\Z")
 
     @on_posix
