@@ -32,7 +32,7 @@ def several_are_faster(alone: Run, best: Run, evidence: str,
             best.in_flight, cores)):
         return Verdict(CANNOT_TELL, (
             f"{evidence} One worker kept {alone.cores_busy:.2f} busy: other "
-            "programs, the disk or the start of workers may have slowed them."))
+            "programs, the disk or the start of workers may have slowed it."))
     if parallel and FASTER * best.cpu_seconds > alone.cpu_seconds:
         return Verdict(CANNOT_TELL, (
             f"{evidence} The same work took {alone.cpu_seconds:.3g} seconds "
