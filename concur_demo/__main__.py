@@ -21,7 +21,10 @@ def command(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--html", metavar="FILE",
         help="also write a page to teach from: code, figures, pictures")
-    options = parser.parse_args(argv)
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}. One lesson "
+                     "is measured by python -m concur_demo.LESSON")
     if options.html:
         _run.check_writable(options.html)
     tell = _run.progress_line(quiet=False)

@@ -16,7 +16,7 @@ LIMITS = 1_000_000, 2_000_000, 3_000_000
 
 
 def is_prime(n):
-    """Tell whether n is prime, by trial division with 2, 3 and 6k±1."""
+    """Tell whether n is prime, by trial division with 2, 3, 6k - 1, 6k + 1."""
     if n < 4:
         return n > 1
     if n % 2 == 0 or n % 3 == 0:

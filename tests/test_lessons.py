@@ -160,6 +160,8 @@ class FileTest(TestCase):
         self.assertLessEqual(
             len(lines), 120 if lesson.startswith(LONGER) else 80)
         self.assertLessEqual(max(map(len, lines)), 79)
+        # What Windows writes to a file by > is in no encoding of Python's.
+        self.assertTrue(SOURCES[lesson].isascii())
         self.assertIn(WORDS.get(lesson.rpartition("_")[2], ""),
                       SOURCES[lesson])
         self.assertLessEqual(

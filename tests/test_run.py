@@ -170,6 +170,12 @@ class Overview(TestCase):
             self.assertIn(f'<section id="{name}">',
                           page.read_text(encoding="utf-8"))
 
+    def test_a_lesson_after_a_space_in_place_of_a_dot(self) -> None:
+        ended = run_lesson("", "primes_pool")
+        self.assertEqual((ended.status, ended.stdout), (2, ""))
+        self.assertRegex(ended.stderr, r"\Aconcur_demo: .* primes_pool\. One "
+                         r"lesson .* python -m concur_demo\.LESSON .*\n\Z")
+
 
 class Files(TestCase):
     """--svg and --trace, where they cannot be written."""
