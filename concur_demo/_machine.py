@@ -44,9 +44,9 @@ def usable_cores(root: str = "/") -> float:
     1.5 or 0.5. `root` is where /proc and /sys are mounted."""
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count() or 1)
-    with contextlib.suppress(ValueError):  # files that make no sense
-        limit = min([cores, *cgroup_limits(root)])
-        return max(0.01, round(limit, 2)) if limit % 1 else int(limit)
+    with contextlib.suppress(ValueError, ArithmeticError):  # what no file has
+        limit = round(min([cores, *cgroup_limits(root)]), 2)
+        return int(limit) if limit == int(limit) >= 1 else max(0.01, limit)
     return cores
 
 

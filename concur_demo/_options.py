@@ -32,7 +32,7 @@ def pool_class(text: str) -> Any:
     module, _, name = text.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # of any kind: importing runs any code
+    except (Exception, SystemExit) as error:  # importing runs any code
         raise argparse.ArgumentTypeError(
             f"{text!r} is not MODULE:CLASS of a pool: {describe(error)}")
 

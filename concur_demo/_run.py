@@ -208,9 +208,11 @@ def be_command(name: str, command: Callable[[], int]) -> None:
     def interrupt(number: int, frame: Any) -> None:
         if os.getpid() != home:  # a worker that has just been born
             os._exit(128 + number)
+        # A second one would only disturb the end. It is not SIG_IGN that is
+        # set, as Python tells of a signal that has come in already.
+        for other in ENDINGS:
+            signal.signal(other, lambda *_: None)
         leaving.set()
-        for other in ENDINGS:  # a second one would only disturb the end
-            signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(number)
 
     if hasattr(os, "register_at_fork"):

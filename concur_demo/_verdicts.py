@@ -213,12 +213,14 @@ def one_thread_waits(runs: Sequence[Run]) -> Verdict:
         run, most["threads"])
 
 
-def judge_sieve(trial: Run, sieve: Run, segments: Run,
-                same: bool) -> Verdict:
+def judge_sieve(trial: Run, sieve: Run, segments: Run, same: bool,
+                all_cores: bool) -> Verdict:
     """Judge the claim that the sieve on one core is faster than trial
-    division, at its fastest, on all; `same` tells whether the sums agree."""
+    division, at its fastest, on all; `same` tells whether the sums agree,
+    and `all_cores` whether that was given as many processes."""
+    processes = min(trial.workers, len(trial.spans))
     evidence = (
-        f"Trial division on {count(trial.workers, 'process')} took "
+        f"Trial division on {count(processes, 'process')} took "
         f"{trial.seconds:.3g} s; the sieve on one core took "
         f"{sieve.seconds:.3g} s.")
     if not same:
@@ -227,6 +229,9 @@ def judge_sieve(trial: Run, sieve: Run, segments: Run,
         return Verdict(CANNOT_TELL, f"{evidence} That is too short to tell.")
     if sieve.seconds > FASTER * trial.seconds:
         return Verdict(DOES_NOT_HOLD, evidence)
+    if not all_cores:
+        return Verdict(CANNOT_TELL, (
+            f"{evidence} There are more cores: include as many --workers."))
     return Verdict(HOLDS, evidence, (
         f"That is {trial.seconds / sieve.seconds:.3g} times as fast. The "
         f"sieve in segments on {count(segments.workers, 'process')} took "

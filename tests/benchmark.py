@@ -374,7 +374,7 @@ def copy_two() -> Iterator[Costs]:
 
 def bare_echo(mine: Connection, parents: Connection) -> None:
     parents.close()
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):
         while (message := mine.recv()) is not None:
             mine.send(message)
 

@@ -72,8 +72,18 @@ def cpu(work: Callable[..., object], *args: Any) -> float:
 
 def python(*words: str) -> float:
     """Return the seconds that a command of this interpreter takes."""
-    return elapsed(lambda: subprocess.run(
-        [sys.executable, *words], stdout=subprocess.DEVNULL, check=True))
+    def run() -> None:
+        with subprocess.Popen([sys.executable, *words],
+                              stdout=subprocess.DEVNULL) as process:
+            try:
+                status = process.wait()
+            finally:  # it tidies up, which it could not if it were killed
+                process.terminate()
+                process.wait()
+        if status:
+            raise subprocess.CalledProcessError(status, words)
+
+    return elapsed(run)
 
 
 # The table ------------------------------------------------------------

@@ -181,7 +181,7 @@ class Faults(Copies):
         with mock.patch.object(lesson, "copy_file", change_and_copy):
             report = measure("copy_threads", paths, into=str(self.into))
         self.assertEqual(report.errors(), [
-            (path, "it changed its size meanwhile")
+            (path, "its copy has another size")
             for path in paths[:2]])
         self.assertEqual(report.results, [(f"bytes of {paths[2]} copied", 7)])
         self.assertEqual(os.listdir(self.into), [])

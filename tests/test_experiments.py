@@ -245,6 +245,10 @@ class OptionTest(TestCase):
                     measure(lesson, own.pop("LIMIT", ()), **own)
         with self.assertRaisesRegex(ValueError, "nonsense.*primes_pool"):
             measure("nonsense")
+        with mock.patch("importlib.import_module",
+                        side_effect=SystemExit("needs ray")), \
+                self.assertRaisesRegex(ValueError, "pool.*needs ray"):
+            measure("primes_pool", pool="module:Pool")
         # As a command, of the options that all have one lesson's will do.
         commands = [(lesson, name, [
             ("" if name == "LIMIT" else f"--{name}=") + values[0]])

@@ -165,9 +165,12 @@ def to_all(*numbers: int) -> Callable[[Command], None]:
     return send
 
 
-def to_parent(number: int) -> Callable[[Command], None]:
-    """Return what sends a signal to the command alone."""
-    return lambda command: command.process.send_signal(number)
+def to_parent(*numbers: int) -> Callable[[Command], None]:
+    """Return what sends signals to the command alone."""
+    def send(command: Command) -> None:
+        for number in numbers:
+            command.process.send_signal(number)
+    return send
 
 
 def to_worker(number: int) -> Callable[[Command], None]:
@@ -207,9 +210,24 @@ class CommandTest(TestCase):
             for method in METHODS for words, send, status in [
                 (dev(sums(method)), to_all(signal.SIGINT), 130),
                 (sums(method), to_all(signal.SIGINT, signal.SIGINT), 130),
+                (sums(method), to_parent(signal.SIGINT, signal.SIGTERM), 130),
                 (sums(method), to_parent(signal.SIGINT), 130),
                 (sums(method), to_parent(signal.SIGTERM), 143),
                 (dev(sums(method)), to_all(signal.SIGHUP), 129)]))
+
+    def test_interrupted_while_it_is_interrupted(self) -> None:
+        ended = run([*PYTHON, "-c", """if True:
+            import os, signal
+            from concur_demo import _run
+
+            def set_event():
+                os.kill(os.getpid(), signal.SIGTERM)
+                set_it()
+
+            set_it, _run.leaving.set = _run.leaving.set, set_event
+            _run.be_command(
+                "lesson", lambda: os.kill(os.getpid(), signal.SIGINT))"""])
+        self.assertEqual(ended, Ended(130, "", "lesson: interrupted\n"))
 
     def test_interrupted_while_processes_are_born(self) -> None:
         def soon(command: Command, seconds: float) -> None:

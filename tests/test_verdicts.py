@@ -134,4 +134,8 @@ class Verdicts(TestCase):
                 self.check(word, judge_sieve(
                     a_run("trial division", seconds=trial),
                     a_run("sieve", 1, sieve),
-                    a_run("sieve in segments", seconds=sieve), same), says)
+                    a_run("sieve in segments", seconds=sieve), same, True),
+                    says)
+        self.check(CANNOT_TELL, judge_sieve(
+            a_run("trial division", 1, 4.0), a_run("sieve", 1, 0.1),
+            a_run("sieve in segments", 1, 0.1), True, False), "more cores")
