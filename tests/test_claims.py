@@ -123,7 +123,7 @@ class Claims(TestCase):
             "does not hold", "window_threads", self.patched(
                 "window_threads.map_threads", window_threads.map_here),
             self.patched("window_threads.sum_primes", burn),
-            tasks=[1_000_000], workers=[1])
+            tasks=[700_000], workers=[1])
 
     def test_writers_without_their_lock(self) -> None:
         self.assert_verdict(
@@ -135,7 +135,7 @@ class Claims(TestCase):
         map_executor: Any = titles_executor.map_executor
         self.assert_verdict(
             "does not hold", "titles_executor", self.patched(
-                "titles_executor.DELAY", 0.08), self.patched(
+                "titles_executor.DELAY", 0.05), self.patched(
                 "titles_executor.map_executor", lambda work, tasks, workers:
                 map_executor(work, tasks, 1)))
 
@@ -164,4 +164,4 @@ class Claims(TestCase):
         self.assert_verdict(
             "does not hold", "primes_sieve", self.patched(
                 "primes_sieve.sum_primes", burn), self.patched(
-                "primes_sieve.sieve", burn_more), tasks=[400_000])
+                "primes_sieve.sieve", burn_more), tasks=[300_000])

@@ -18,7 +18,7 @@ import concur_demo
 
 from .hostile_site import (
     HELLO, HostileSite, SiteTest, answer, chunked, redirect)
-from .support import PYTHON, Ended, run, run_lesson
+from .support import PYTHON, Ended, at_once, run, run_lesson
 
 # The lesson's command, but with less patience.
 IMPATIENT = [*PYTHON, "-X", "dev", "-c", """
@@ -299,11 +299,11 @@ class Openers(SiteTest):
                          [f"Page {number}" for number in range(1, 6)])
 
     def test_a_dead_proxy_does_not_disturb_a_bare_lesson(self) -> None:
-        for name in "titles_threads", "titles_executor":
-            ended = run(
+        for _, ended in at_once(lambda name: run(
                 [*PYTHON, "-c", f"from concur_demo import {name} as lesson\n"
                  "lesson.DELAY = 0\nlesson.main()"],
-                no_proxy="", http_proxy=f"http://{refused()}")
+                no_proxy="", http_proxy=f"http://{refused()}"),
+                ["titles_threads", "titles_executor"]):
             self.assertEqual((ended.status, ended.stderr), (0, ""))
 
     def test_far_pages_come_by_the_proxy_those_of_this_machine_do_not(
