@@ -34,6 +34,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "counter_processes": {"updates": 4000},
 }
 
+# The usual start method and another, so that all are tried on some Python.
+METHODS = multiprocessing.get_all_start_methods()[:2]
+
 Case = TypeVar("Case")
 Result = TypeVar("Result")
 

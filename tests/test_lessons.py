@@ -31,8 +31,8 @@ from concur_demo._experiments import TABLE
 
 from .smaller import constants_of, smaller
 from .support import (
-    ABLE, DEADLINE, HAS_INTERPRETERS, LESSONS, PYTHON, ROOT, Ended, TestCase,
-    command, on_posix, run, run_lesson, small)
+    ABLE, DEADLINE, HAS_INTERPRETERS, LESSONS, METHODS, PYTHON, ROOT, Ended,
+    TestCase, command, on_posix, run, run_lesson, small)
 
 Outcome = TypeVar("Outcome")
 
@@ -55,8 +55,6 @@ KEYS = [keys.split() for keys in [
     "python implementation gil cores platform",
     "variant workers seconds speed_up in_flight cores_busy figures tasks",
     "task worker start seconds cpu_seconds error", "task result"]]
-# One that forks, and one by which workers import the file, if there are two.
-METHODS = multiprocessing.get_all_start_methods()[:2]
 START = 'if __name__ == "__main__":\n'
 # Where main() names the work that its mechanism is to do.
 WORK = re.compile(r"(?:map_\w+\(\s*|\bwork=)(?!work\b)(\w+)")

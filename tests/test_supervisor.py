@@ -29,10 +29,9 @@ from concur_demo import measure
 from .faults import FAULTS, RESULTS, TASKS, state
 from .smaller import constants_of
 from .support import (
-    ABLE, DEADLINE, PYTHON, ROOT, Ended, TestCase, at_once, command,
+    ABLE, DEADLINE, METHODS, PYTHON, ROOT, Ended, TestCase, at_once, command,
     in_container, on_linux, on_posix, run, run_lesson, small)
 
-METHODS = multiprocessing.get_all_start_methods()
 SOON = 5.0  # seconds, within which all is over
 ANNOUNCED = re.compile(r"(.+?)(?: \(pid (\d+)\))?: (?:start|end) .*\n")
 PROCESS = r"\w+-[\d:]+ \(pid \d+\)"
