@@ -8,6 +8,32 @@ quartiles. A target of "<=" is for our cost over theirs, ">=" for theirs
 over ours. A row beyond its target by more than its noise is missed, and
 the exit status is 1. Growth is our cost over that of a tenth of the work.
 
+A whole run of six minutes on two cores, Linux x86_64, CPython 3.11.7
+(interpreters: 3.14.10):
+
+    name               ours against  ratio target    noise growth
+    tutorial          3.9 s  6.68 s  0.582 <= 0.6    0.025      -
+    efficiency       4.06 s  3.39 s  0.964 >= 0.95   0.136      -
+    executor         3.93 s  3.82 s  1.012 <= 1.03   0.081      -
+    sum              832 ms   1.1 s  0.753 <= 0.88   0.067   26.1
+    sieve           35.2 ms  2.09 s  0.017 <= 0.02   0.004    8.2
+    runner           707 ms  670 ms  1.019 <= 1.02   0.154      -
+    queue            3.26 s  3.45 s  0.946 <= 1.03   0.036      -
+    interpreters     3.05 s  3.01 s  0.939 <= 1.03   0.050      -
+    interpreters    37.1 ms 93.9 ms  0.383 <= 0.5    0.035      -
+    titles-wait      209 ms  200 ms  1.044 <= 1.05   0.010      -
+    titles-many       1.1 s     1 s  1.097 <= 1.25   0.014      -
+    asyncio-many     305 ms  698 ms  0.473 <= 1      0.106      -
+    asyncio-many       8 MB 29.4 MB  0.272 <= 0.33   0.001      -
+    titles-cpu       282 ms  1.04 s  0.252 <= 0.4    0.051   11.0
+    titles-large    12.5 ms  1.21 s  0.010 <= 0.05   0.002    5.3
+    copy-one        61.7 ms 61.2 ms  1.010 <= 1.02   0.035    9.6
+    copy-two          91 ms  155 ms  0.544 <= 0.65   0.069      -
+    pipe             340 ms  317 ms  0.962 >= 0.95   0.297   11.5
+    start           59.9 ms 45.5 ms  1.311 <= 1.5    0.090      -
+    overview         21.1 s    25 s  0.845 <= 1      0.000      -
+    report-scale    20.1 us 19.4 us  1.028 <= 1.1    0.114      -
+
 Three rows have a weaker target than was wanted, as no more can be had:
 
 start (1.5 wanted on all): an import of argparse and multiprocessing takes

@@ -34,7 +34,7 @@ def burn(numbers: range) -> int:
 
 def burn_more(numbers: range) -> int:
     """Compute for so long that also the start of a process costs less."""
-    return [burn(numbers) for _ in range(5)][0]
+    return [burn(numbers) for _ in range(2)][0]
 
 
 def meeting_plus_one() -> Any:

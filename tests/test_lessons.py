@@ -399,7 +399,7 @@ class MeasuredTest(TestCase):
     def test_text_in_its_order(self) -> None:
         folder = self.folder()
         for lesson, ended in some_at_once(lambda lesson: run(
-                [*PYTHON, "-X", "dev", "-W", "error", "-OO", *command(
+                [*PYTHON, "-X", "dev", "-W", "error", *command(
                     lesson, *small(lesson), "--workers=2")[len(PYTHON):]],
                 cwd=folder, PYTHONPATH=str(ROOT), COLUMNS="200")):
             with self.subTest(lesson=lesson):
@@ -413,6 +413,14 @@ class MeasuredTest(TestCase):
                     r"\nvariant +\w+ +seconds .*\nin flight: .*"
                     rf"\n[^\n]+, \d {worker}\w*: [\d.]+ s\n.*\nVerdict: "
                     r"(holds|does not hold|cannot tell)\. [A-Z]")
+
+    def test_claim_where_python_drops_docstrings(self) -> None:
+        [claim] = re.findall(r"\nClaim: (.*)\n", SOURCES["primes_pool"])
+        for option in "-O", "-OO":
+            ended = run([*PYTHON, option, *command(
+                "primes_pool", "9", "--workers=2")[len(PYTHON):]])
+            self.assertEqual((ended.status, ended.stderr), (0, ""))
+            self.assertIn(claim, ended.stdout)
 
     def assert_complete(self, lesson: str, text: str) -> None:
         report = json.loads(text)
