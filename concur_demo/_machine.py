@@ -44,7 +44,7 @@ def usable_cores(root: str = "/") -> float:
     1.5 or 0.5. `root` is where /proc and /sys are mounted."""
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count() or 1)
-    with contextlib.suppress(ValueError, ArithmeticError):  # what no file has
+    with contextlib.suppress(ValueError, ArithmeticError):  # files of nonsense
         limit = round(min([cores, *cgroup_limits(root)]), 2)
         return int(limit) if limit == int(limit) >= 1 else max(0.01, limit)
     return cores

@@ -40,13 +40,13 @@ start (1.5 wanted on all): an import of argparse and multiprocessing takes
     half the time from Python 3.12 on, as it does without typing. Ours needs
     that, tempfile, shutil and pathlib: 18 ms of imports on 3.13, none of
     over 3 ms. From 3.14 on, the help of argparse imports dataclasses and
-    inspect for its colours, wanted or not: 12 ms.
+    inspect for its colours, wanted or not: 14 ms.
 asyncio-many (0.25 of the memory wanted): tracemalloc tells 6.2 KB for each
     connection, nearly all of it objects of asyncio: reader, protocol,
     transport, task, time-out, handles.
-report-scale (1.10 wanted): met up to 3.13; 1.12 on 3.14 and 3.15, whose
-    lower cost shows the caches more that 50 000 tasks do not fit into. It is
-    not the garbage collector: without that it is the same.
+report-scale (1.10 wanted): met up to 3.13; 1.12 on 3.14 and 3.15. JSON
+    and text grow a little, SVG does not. It is not the garbage collector's
+    doing: on 3.11 and 3.13 it was much the same without that.
 """
 
 import contextlib
